@@ -1,0 +1,1 @@
+"""Credential to Decision: pure rules."""

@@ -1,0 +1,1 @@
+"""The three wiring diagrams."""

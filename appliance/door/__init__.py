@@ -1,0 +1,1 @@
+"""Decision to lock: the door machine and its parts."""

@@ -1,0 +1,1 @@
+"""Error rates on a folder of images, by the product's own chain."""

@@ -1,0 +1,1 @@
+"""What daemons need of the machine: doorline, sd_notify, clock, keys, status."""
