@@ -26,7 +26,7 @@ quantizer=$(environment quantize)
 work=$(mktemp -d "$cache/work-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-"$python" "$build/take.py" "$work/sources"
+"$quantizer" "$build/take.py" "$work/sources"
 "$converter" "$build/convert.py" "$work/sources" "$work/built"
 "$quantizer" "$build/quantize.py" "$work/built/embedder-float.tflite" "$work/built/embedder.tflite"
 "$quantizer" "$build/golden.py" "$work/built" "$@"
