@@ -4,6 +4,8 @@ A part receives its own section, never the whole `Config`. An unknown key is an 
 lists the known ones. Every field carries the sentence that docs/configuration.md shows.
 """
 
+import json
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -226,6 +228,20 @@ def load(*layers: Path) -> Config:
     return from_mapping(merged, where)
 
 
+def embedded() -> Config:
+    """What runs with no file at all: a simulated visitor at a simulated door, kept under the user's own folders."""
+    home = Path.home()
+    state = Path(os.environ.get("XDG_STATE_HOME") or home / ".local" / "state") / "lintel"
+    run = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/lintel-{os.getuid()}") / "lintel"  # noqa: S108 - 0700, ours
+    return Config(
+        site=SiteConfig(door="demo"),
+        paths=PathsConfig(state=str(state), run=str(run)),
+        pins=PinsConfig(driver="mock"),
+        keypad=KeypadConfig(source="terminal"),
+        camera=CameraConfig(source="visitors"),
+    )
+
+
 def from_mapping(merged: Mapping[str, Mapping[str, Any]], where: Mapping[str, Path] | None = None) -> Config:
     """Check values and build the Config. `where` names the file of each `section.key` for messages."""
     where = where or {}
@@ -316,3 +332,14 @@ def _sections() -> str:
 
 def _at(where: Mapping[str, Path], key: str) -> str:
     return f"{where[key]}: " if key in where else ""
+
+
+def dump(config: Config) -> str:
+    """TOML that `load` reads back as the same Config."""
+    lines: list[str] = []
+    for name, section in get_type_hints(Config).items():
+        lines.append(f"[{name}]")
+        values = getattr(config, name)
+        # JSON's text, number and bool literals are TOML's too.
+        lines += [f"{e.name} = {json.dumps(getattr(values, e.name), ensure_ascii=False)}" for e in fields(section)]
+    return "\n".join(lines) + "\n"
