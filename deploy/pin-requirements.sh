@@ -6,7 +6,7 @@ cd "$(dirname -- "$0")/.."
 out=deploy/requirements
 pin() {
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-        --no-emit-index-url --no-emit-find-links --no-header --no-annotate "$@"
+        --no-emit-index-url --no-emit-find-links --no-header --no-annotate -c $out/constraints.in "$@"
 }
 pin pyproject.toml -o $out/runtime.txt
 printf 'hatchling\neditables\n' | pin - -c $out/runtime.txt -o $out/build.txt
