@@ -1,0 +1,50 @@
+"""sd_notify, against a real socket in the service manager's place."""
+
+import os
+import socket
+
+import pytest
+
+from appliance.system import notify
+
+
+@pytest.fixture(params=["file", "abstract"])
+def manager(request, tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        name = str(tmp_path / "n") if request.param == "file" else f"@lintel-{os.getpid()}"
+        line.bind(name.replace("@", "\0", 1))
+        line.settimeout(1)
+        monkeypatch.setenv("NOTIFY_SOCKET", name)
+        yield line
+
+
+def test_words_arrive(manager):
+    assert notify.ready("locked")
+    assert manager.recv(100) == b"READY=1\nSTATUS=locked"
+    assert notify.watchdog()
+    assert manager.recv(100) == b"WATCHDOG=1"
+    assert notify.status("open")
+    assert notify.stopping()
+    assert [manager.recv(100), manager.recv(100)] == [b"STATUS=open", b"STOPPING=1"]
+
+
+@pytest.mark.parametrize("address", ["", "relative", "/nowhere/at/all"])
+def test_nobody_listens(monkeypatch, address):
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    assert not notify.ready()
+
+
+def test_a_full_manager_is_not_waited_for(manager):
+    assert not all(notify.watchdog() for _ in range(5000))
+
+
+def test_watchdog_seconds(monkeypatch):
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    monkeypatch.setenv("WATCHDOG_USEC", "3000000")
+    assert notify.watchdog_seconds() == 3.0
+    monkeypatch.setenv("WATCHDOG_PID", "1")
+    assert notify.watchdog_seconds() is None
+    monkeypatch.delenv("WATCHDOG_PID")
+    for word in ("", "0", "-1", "x"):
+        monkeypatch.setenv("WATCHDOG_USEC", word)
+        assert notify.watchdog_seconds() is None
