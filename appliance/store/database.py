@@ -1,0 +1,246 @@
+"""One SQLite file for three processes: opening it, changing it, and what its errors mean.
+
+Write-ahead log with `synchronous=FULL`: when a transaction has returned it survives a power
+cut. Readers never wait for the writer. A connection belongs to the thread that opened it.
+"""
+
+import errno
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from appliance.errors import StoreError
+from appliance.store.migrations import APPLICATION_ID, MIGRATIONS
+
+FILE = "lintel.db"
+BUSY_SECONDS = 5.0
+"""How long a writer waits for another. Transactions here last milliseconds."""
+SCARCE_BYTES = 256 * 1024
+"""Less free space than this, and an input/output error is taken for a full disk."""
+
+_PRAGMAS = (
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "secure_delete = ON",
+    "trusted_schema = OFF",
+    "temp_store = MEMORY",
+    "journal_size_limit = 4194304",
+)
+
+
+def connect(path: Path, busy_seconds: float = BUSY_SECONDS) -> Database:
+    """Open the database, made and brought to the newest version where needed.
+
+    The connection is in autocommit: only `transaction` groups statements. Raises StoreError:
+    directory missing or not writable, not a database, corrupt, newer than this program, full
+    disk, locked for longer than `busy_seconds`.
+    """
+    _prepare(path)
+    with _explained(path, "opened"):
+        db = Database(sqlite3.connect(path, timeout=busy_seconds, isolation_level=None))
+        try:
+            _set_up(db, path, busy_seconds)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+@contextmanager
+def transaction(db: Database) -> Iterator[None]:
+    """One durable change, all or nothing. Inside another transaction it joins that one.
+
+    Raises StoreError with `errno` ENOSPC on a full disk and EBUSY when locked too long.
+    """
+    if db.conn.in_transaction:
+        yield
+        return
+    with _explained(_path(db), "written"):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            db.execute("COMMIT")
+        except BaseException:
+            _roll_back(db)
+            raise
+
+
+@contextmanager
+def snapshot(db: Database) -> Iterator[None]:
+    """Several reads of one moment. Inside a transaction it joins that one. Raises StoreError."""
+    if db.conn.in_transaction:
+        yield
+        return
+    with _explained(_path(db), "read"):
+        db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            _roll_back(db)
+
+
+def data_version(db: Database) -> int:
+    """A number that changes when *another* connection commits anything (PRAGMA data_version)."""
+    with _explained(_path(db), "read"):
+        return int(db.execute("PRAGMA data_version").fetchone()[0])
+
+
+def roster_version(db: Database) -> int:
+    """A number that grows with every change to people, whichever connection made it."""
+    return int(meta(db, "roster_version"))
+
+
+def meta(db: Database, key: str) -> int | bytes:
+    """One value the database keeps about itself. KeyError if it has none of that name."""
+    with _explained(_path(db), "read"):
+        row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        raise KeyError(key)
+    value: int | bytes = row[0]
+    return value
+
+
+def faults(db: Database) -> list[str]:
+    """What SQLite's own check finds wrong; empty when sound. Reads the whole file. Raises StoreError."""
+    with _explained(_path(db), "checked"):
+        found = [str(row[0]) for row in db.execute("PRAGMA integrity_check(20)")]
+        found += [f"{row[0]} row {row[1]} points at nothing" for row in db.execute("PRAGMA foreign_key_check")]
+    return [line for line in found if line != "ok"]
+
+
+def truncate_log(db: Database, seconds: float = BUSY_SECONDS) -> bool:
+    """Move everything from the write-ahead log into the file and cut the log to nothing.
+
+    False if a reader held on for longer than `seconds`; the next checkpoint will do it.
+    """
+    until = time.monotonic() + seconds
+    with _explained(_path(db), "tidied"):
+        while db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.02)
+    return True
+
+
+def _prepare(path: Path) -> None:
+    """Make the file for us and our group before SQLite does: it gives -wal and -shm the same mode."""
+    try:
+        parent = os.stat(path.parent)
+    except OSError as error:
+        raise _broken(
+            path, "opened", f"{path.parent}: {error.strerror}", "create that directory", error.errno
+        ) from None
+    if path.exists():
+        return
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+    except OSError as error:
+        remedy = f"let group lintel write {path.parent}, or run as a user of that group"
+        raise _broken(path, "created", error.strerror, remedy, error.errno) from None
+    with suppress(PermissionError):
+        os.fchmod(handle, 0o660)
+        if parent.st_mode & stat.S_ISGID:
+            os.fchown(handle, -1, parent.st_gid)
+    os.close(handle)
+
+
+def _set_up(db: Database, path: Path, busy_seconds: float) -> None:
+    _recognise(db, path)
+    _enter_wal(db, busy_seconds)
+    for pragma in _PRAGMAS:
+        db.execute(f"PRAGMA {pragma}")
+    if _version(db) < len(MIGRATIONS):
+        with transaction(db):
+            # Read again: another process may have been first.
+            for step in MIGRATIONS[_version(db) :]:
+                db.executescript(step)
+            db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _recognise(db: Database, path: Path) -> None:
+    """Refuse, before anything is changed, a file that is not ours or too new for us."""
+    with snapshot(db):
+        application, version = db.execute("PRAGMA application_id").fetchone()[0], _version(db)
+        empty = not db.table_names()
+    if application != APPLICATION_ID and not empty:
+        raise _broken(path, "opened", "it is another program's database", "move it away, or set paths.state")
+    if version > len(MIGRATIONS):
+        what = f"its version {version} is newer than this program's {len(MIGRATIONS)}"
+        raise _broken(path, "opened", what, "install the newer lintel again, or restore the backup made before it")
+
+
+def _enter_wal(db: Database, busy_seconds: float) -> None:
+    """Switching to the log needs the file alone, and SQLite does not always wait for that."""
+    until = time.monotonic() + busy_seconds
+    while True:
+        try:
+            if db.execute("PRAGMA journal_mode = WAL").fetchone()[0] == "wal":
+                return
+        except sqlite3.OperationalError as error:
+            if _code(error) not in ("SQLITE_BUSY", "SQLITE_LOCKED") or time.monotonic() >= until:
+                raise
+        time.sleep(0.01)
+
+
+def _version(db: Database) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _roll_back(db: Database) -> None:
+    # A full disk may have rolled back already, and a closed connection cannot.
+    with suppress(sqlite3.Error):
+        if db.conn.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _path(db: Database) -> Path:
+    return Path(str(db.conn.execute("PRAGMA database_list").fetchone()[2]))
+
+
+@contextmanager
+def _explained(path: Path, doing: str) -> Iterator[None]:
+    """Turn SQLite's errors into ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _explain(error, path, doing) from error
+
+
+def _explain(error: sqlite3.Error, path: Path, doing: str) -> StoreError:
+    code = _code(error)
+    if code == "SQLITE_FULL" or (code.startswith("SQLITE_IOERR") and _free_bytes(path) < SCARCE_BYTES):
+        free = _free_bytes(path) // 1024
+        return _broken(path, doing, f"the disk is full ({free} KB free)", "free some space there", errno.ENOSPC)
+    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return _broken(path, doing, "another process keeps it locked", f"find it with: fuser {path}", errno.EBUSY)
+    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        remedy = f"stop lintel, move the file aside and restore a backup, or try: sqlite3 {path} .recover"
+        return _broken(path, doing, f"it is damaged: {error}", remedy, errno.EUCLEAN)
+    if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return _broken(path, doing, str(error), "run as a user of group lintel; the file's mode is 0660", errno.EACCES)
+    if code.startswith("SQLITE_CONSTRAINT"):
+        return _broken(path, doing, f"a rule of the record forbids it: {error}", "nothing was changed", errno.EINVAL)
+    return _broken(path, doing, f"{error} ({code})", "check the disk, see: journalctl -k", errno.EIO)
+
+
+def _broken(path: Path, doing: str, what: str | None, remedy: str, number: int | None = None) -> StoreError:
+    error = StoreError(f"{path} cannot be {doing}: {what}; {remedy}")
+    error.errno = number
+    return error
+
+
+def _code(error: sqlite3.Error) -> str:
+    return str(getattr(error, "sqlite_errorname", "SQLITE_ERROR"))
+
+
+def _free_bytes(path: Path) -> int:
+    with suppress(OSError):
+        place = os.statvfs(path.parent)
+        return place.f_bavail * place.f_frsize
+    return SCARCE_BYTES
