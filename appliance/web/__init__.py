@@ -1,1 +1,1 @@
-"""The device's own page."""
+"""The first page: what the door does now, read-only, on this machine alone."""

@@ -1,0 +1,260 @@
+"""The words people read, for the page and the terminal alike: one table per question.
+
+Each entry says what is so (`title`), what it means or what helps (`help`), and its tone. Tones:
+`good` granted, or locked and well; `act` something is under way; `needs` someone should look;
+`alarm` something is wrong now; `quiet` nothing to say. A tone is never shown without its words.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from appliance.facts import Credential, Reason, Surround
+
+Tone = Literal["good", "act", "needs", "alarm", "quiet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What to call one state, and what to do about it."""
+
+    title: str
+    help: str = ""
+    tone: Tone = "quiet"
+    alarm: str = ""
+    """The title where it stands alone and must say which part it is about; empty: `title`."""
+
+
+DOOR: Mapping[str, Words] = {
+    "LOCKED": Words("Locked", "The door is shut and locked. The way out is free.", "good"),
+    "UNLOCKED": Words("Unlocked", "Someone may come in now. It locks again by itself.", "good"),
+    "OPEN": Words("Open", "The door stands open. It locks when it closes.", "act"),
+    "HELD": Words("Held open", "The door has been open too long. Close it.", "needs", "Door held open"),
+    "FORCED": Words(
+        "Forced open", "It opened although nobody was let in or out. Go and look.", "alarm", "Door forced open"
+    ),
+    "LOCKDOWN": Words(
+        "Lockdown", "Nobody comes in until it is lifted. The way out is free.", "needs", "Door in lockdown"
+    ),
+    "RELEASED": Words(
+        "Released", "The fire input holds the lock open so that everyone can leave.", "alarm", "Door released"
+    ),
+}
+
+LOCK: Mapping[str, Words] = {
+    "secure": Words("Lock engaged", tone="good"),
+    "released": Words("Lock released", tone="act"),
+}
+
+CONTACT: Mapping[str, Words] = {
+    "closed": Words("Door shut", tone="good"),
+    "open": Words("Door ajar", tone="act"),
+    "none": Words("No door contact", "Without one the door cannot tell that it was forced or held."),
+}
+
+STAGE: Mapping[str, Words] = {
+    "idle": Words("Nobody here", "Waiting for someone to walk up."),
+    "far": Words("Someone is coming", "Too far away to look closely."),
+    "near": Words("Someone is at the door", "Near enough. Waiting for a sharp view from the front.", "act"),
+    "checking": Words("Checking…", "Comparing several frames.", "act"),
+    "resting": Words("Answer given", "The same face is asked again after a short rest."),
+    "face_off": Words("Face recognition is off", "PIN and the way out work as always.", "needs"),
+}
+
+HINT: Mapping[str, Words] = {
+    "come_closer": Words("Come closer"),
+    "step_back": Words("Step back a little"),
+    "look_straight": Words("Look straight at the camera"),
+    "turn_left": Words("Turn a little to the left"),
+    "turn_right": Words("Turn a little to the right"),
+    "hold_still": Words("Hold still"),
+    "one_person": Words("One person at a time"),
+    "more_light": Words("More light on the face"),
+    "less_light": Words("Less light behind the face"),
+    "uncover_face": Words("Uncover your face"),
+    "centre": Words("Step to the middle"),
+}
+
+SCENE: Mapping[str, Words] = {
+    "resident": Words("someone enrolled walks up"),
+    "stranger": Words("a stranger walks up"),
+    "photo": Words("someone holds up a photo"),
+    "print": Words("someone holds up a print"),
+    "screen": Words("someone holds up a screen"),
+    "mask": Words("someone holds up a mask"),
+    "two": Words("two people walk up"),
+    "empty": Words("nobody is there"),
+}
+
+REASON: Mapping[Reason, Words] = {
+    Reason.GRANTED: Words("Let in", tone="good"),
+    Reason.UNKNOWN_FACE: Words(
+        "Face not recognised", "A PIN works at once. To use the face, enrol this person.", "needs"
+    ),
+    Reason.UNKNOWN_PIN: Words(
+        "PIN not known", "Type it again, then #. After several wrong tries the keypad pauses.", "needs"
+    ),
+    Reason.SPOOF: Words(
+        "Not a live face",
+        "A print or a screen, or poor light. Come in person with light on the face, or use a PIN.",
+        "alarm",
+    ),
+    Reason.LOW_SCORE: Words(
+        "Not sure enough", "Face the camera in even light and uncover the face, or use a PIN.", "needs"
+    ),
+    Reason.AMBIGUOUS: Words(
+        "Two people look alike", "The face fits two enrolled people. A PIN tells them apart.", "needs"
+    ),
+    Reason.STALE: Words("Too late to count", "What the camera saw arrived too late. Try again.", "needs"),
+    Reason.REPLAYED: Words("Already used", "The same request came twice; only the first counts. Ask again.", "needs"),
+    Reason.WRONG_MODEL: Words(
+        "Enrolled for another face model", "Enrol this person again. A PIN works meanwhile.", "needs"
+    ),
+    Reason.NOT_ENROLLED: Words(
+        "Not enrolled any more", "This person was removed. Add them again to let them in.", "needs"
+    ),
+    Reason.SUSPENDED: Words("Access suspended", "Whoever manages this door can lift it.", "needs"),
+    Reason.NOT_YET_VALID: Words(
+        "Access has not begun", "It starts later. Check from when this person may enter.", "needs"
+    ),
+    Reason.EXPIRED: Words("Access has ended", "Renew how long this person may enter.", "needs"),
+    Reason.NO_CONSENT: Words("No consent on record", "A face counts only with consent. A PIN works without.", "needs"),
+    Reason.LOCKED_OUT: Words(
+        "Too many wrong tries", "Wait until the pause is over. The way out always works.", "needs"
+    ),
+    Reason.LOCKDOWN: Words("Door in lockdown", "Nobody comes in until it is lifted. The way out is free.", "needs"),
+    Reason.CLOCK_UNKNOWN: Words(
+        "Clock not set", "Hours cannot be checked without the time. Connect the network or fit a clock.", "needs"
+    ),
+}
+
+CREDENTIAL: Mapping[str, Words] = {
+    Credential.FACE: Words("Face"),
+    Credential.PIN: Words("PIN"),
+    Credential.ADMIN: Words("Administrator"),
+    Credential.REX: Words("Way out"),
+    "fire": Words("Fire input"),
+    "cli": Words("Command line"),
+    "keypad": Words("Keypad"),
+}
+
+SURROUND: Mapping[str, Words] = {
+    Surround.STILL: Words("Background stays still", "As with a person before a wall.", "good"),
+    Surround.MOVES: Words("Background moves along", "As with a print or a screen held up.", "alarm"),
+    Surround.ABSTAINS: Words("Too little motion to tell", "No evidence either way."),
+}
+
+STEP: Mapping[str, Words] = {
+    "detect": Words("Find the face"),
+    "mesh": Words("Place landmarks"),
+    "liveness": Words("Check it is live"),
+    "embed": Words("Describe it"),
+    "match": Words("Compare"),
+    "quality": Words("Judge sharpness"),
+    "align": Words("Straighten"),
+    "surround": Words("Watch the background"),
+}
+
+CAMERA: Mapping[str, Words] = {
+    "ok": Words("Working", tone="good"),
+    "black": Words("Black picture", "Uncover the lens, or give it light.", "needs", "Camera sees only black"),
+    "frozen": Words(
+        "Picture frozen", "The camera repeats one picture. Check its cable.", "alarm", "Camera picture frozen"
+    ),
+    "stalled": Words("No picture", "The camera sends nothing. Check its cable.", "alarm", "No picture from the camera"),
+}
+
+VISION: Mapping[str, Words] = {
+    "ok": Words("Working", tone="good"),
+    "face_off": Words(
+        "Face recognition is off", "A model file is missing or damaged: lintel doctor says which. PIN works.", "needs"
+    ),
+    "blind": Words("The camera is down", "PIN and the way out work. Check the camera.", "needs"),
+    "lost": Words(
+        "Face recognition is silent", "The vision process does not answer. PIN and the way out work.", "alarm"
+    ),
+}
+
+KEYPAD: Mapping[str, Words] = {
+    "ok": Words("Working", tone="good"),
+    "none": Words("None fitted"),
+    "lost": Words("Unplugged", "Check the keypad's cable. Face and the way out work.", "needs", "Keypad unplugged"),
+    "locked_out": Words("Paused", "Too many wrong PINs. It comes back by itself.", "needs", "Keypad paused"),
+}
+
+MQTT: Mapping[str, Words] = {
+    "off": Words("Not set up", "Events stay on this device."),
+    "online": Words("Connected", tone="good"),
+    "offline": Words(
+        "Not connected",
+        "Events are kept here and sent later. Check the network and the broker.",
+        "needs",
+        "Broker not connected",
+    ),
+}
+
+PROCESS: Mapping[str, Words] = {
+    "door": Words(
+        "The door process is silent",
+        "Face and PIN may not work. Whoever is inside uses the button or the handle.",
+        "alarm",
+    ),
+    "vision": Words("The camera process is silent", "PIN and the way out work. It is restarted by itself.", "needs"),
+    "net": Words("The network process is silent", "The door works. Events are kept and sent later.", "needs"),
+}
+
+EVENT: Mapping[tuple[str, str], Words] = {
+    ("door", "unlocked"): Words("Unlocked", tone="good"),
+    ("door", "locked"): Words("Locked"),
+    ("door", "open"): Words("Opened"),
+    ("door", "opened"): Words("Opened"),
+    ("door", "closed"): Words("Closed"),
+    ("door", "held"): Words("Held open", tone="needs"),
+    ("door", "held_cleared"): Words("No longer held open"),
+    ("door", "forced"): Words("Forced open", tone="alarm"),
+    ("door", "forced_cleared"): Words("Closed after being forced"),
+    ("door", "lockdown"): Words("Lockdown", tone="needs"),
+    ("door", "released"): Words("Released by the fire input", tone="alarm"),
+    ("tamper", "opened"): Words("The case was opened", tone="alarm"),
+    ("tamper", "case_open"): Words("The case was opened", tone="alarm"),
+    ("tamper", "case_closed"): Words("The case was closed"),
+    ("audit", "person_added"): Words("Person added"),
+    ("audit", "person_removed"): Words("Person removed and erased"),
+    ("audit", "person_suspended"): Words("Person suspended"),
+    ("audit", "person_resumed"): Words("Suspension lifted"),
+    ("audit", "person_enrolled"): Words("Face enrolled"),
+    ("audit", "pin_issued"): Words("PIN issued"),
+    ("sys", "started"): Words("Started"),
+    ("sys", "stopped"): Words("Stopped"),
+    ("sys", "vision_lost"): Words("Face recognition went silent", tone="needs"),
+    ("sys", "vision_back"): Words("Face recognition is back", tone="good"),
+    ("sys", "camera_lost"): Words("Camera lost", tone="needs"),
+    ("sys", "camera_back"): Words("Camera is back", tone="good"),
+    ("sys", "keypad_lost"): Words("Keypad unplugged", tone="needs"),
+    ("sys", "keypad_back"): Words("Keypad is back", tone="good"),
+    ("sys", "gap"): Words("Older events were thinned out", tone="needs"),
+}
+
+
+def say(table: Mapping[str, Words], word: str | None) -> Words:
+    """Words for one state. One that the table does not know is shown as it is, so that it is not hidden."""
+    if word is None:
+        return Words("Not known yet")
+    return table.get(word) or Words(plain_word(word))
+
+
+def say_event(kind: str, why: str) -> Words:
+    """Words for one event: a decision's reason where `why` is one, else the event's own."""
+    known = EVENT.get((kind, why))
+    if known:
+        return known
+    try:
+        return REASON[Reason(why)]
+    except ValueError:
+        return Words(plain_word(why))
+
+
+def plain_word(word: str) -> str:
+    """`held_cleared` -> `Held cleared`: a stable word that has no entry of its own."""
+    spaced = " ".join(word.replace("_", " ").split())[:60]
+    return spaced[:1].upper() + spaced[1:] or "Not known"
