@@ -10,6 +10,7 @@ from pathlib import Path
 
 from appliance import __version__, config
 from appliance.errors import LintelError
+from appliance.system.parent import end_with_supervisor
 
 COMMANDS = {
     "run": "start the whole appliance in this terminal",
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.command in DAEMONS:
             argparse.ArgumentParser(prog=f"lintel {args.command}").parse_args(args.rest)
+            end_with_supervisor()
             return int(importlib.import_module(f"appliance.daemons.{args.command}").main(load_config(args.config)))
         command = importlib.import_module(f"appliance.commands.{args.command}")
         sub = argparse.ArgumentParser(prog=f"lintel {args.command}", description=COMMANDS[args.command])

@@ -334,12 +334,23 @@ def _at(where: Mapping[str, Path], key: str) -> str:
     return f"{where[key]}: " if key in where else ""
 
 
+def to_mapping(config: Config) -> dict[str, dict[str, Any]]:
+    """Sections and values, as `from_mapping` takes them."""
+    return {
+        name: {entry.name: getattr(getattr(config, name), entry.name) for entry in fields(section)}
+        for name, section in get_type_hints(Config).items()
+    }
+
+
 def dump(config: Config) -> str:
     """TOML that `load` reads back as the same Config."""
     lines: list[str] = []
-    for name, section in get_type_hints(Config).items():
+    for name, values in to_mapping(config).items():
         lines.append(f"[{name}]")
-        values = getattr(config, name)
-        # JSON's text, number and bool literals are TOML's too.
-        lines += [f"{e.name} = {json.dumps(getattr(values, e.name), ensure_ascii=False)}" for e in fields(section)]
+        lines += [f"{key} = {_literal(value)}" for key, value in values.items()]
     return "\n".join(lines) + "\n"
+
+
+def _literal(value: Any) -> str:
+    """JSON's text, number and bool literals are TOML's too, but for DEL, which TOML wants escaped."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
