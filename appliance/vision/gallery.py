@@ -1,0 +1,136 @@
+"""Who is enrolled, as one float32 matrix; exact cosine, best per person. Pure.
+
+Score of a person = the best of their templates against the probe. Templates carry their model's id;
+another model's probe matches nobody.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import log10
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from appliance.facts import TEMPLATE_DIMENSIONS, Vector
+
+FUSED_SHIFT = 0.02
+"""Cosine added to single-picture thresholds, since fusing frames raises impostors' scores too: 0.017 at
+FMR 1e-4 for three different LFW pictures of a person fused (docs/evaluation.md); frames of one visit differ less."""
+FLOOR_FMR = 1e-4
+"""However few are enrolled, no threshold is laxer than this rate of false matches per comparison: below it
+twins and relatives, and the conditions a public data set lacks, outweigh what the table promises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The person nearest to a probe. No judgement yet."""
+
+    person: str | None
+    """None where nobody is enrolled for this model."""
+    score: float
+    """Cosine to that person's best template, -1 to 1; -1 for nobody."""
+    margin: float
+    """Score minus the second person's; `score` itself if there is no second."""
+
+
+NOBODY = Candidate(None, -1.0, 0.0)
+
+
+class Gallery:
+    """Immutable; a change makes a new one. Build by `of`."""
+
+    def __init__(self, people: tuple[str, ...], starts: NDArray[np.intp], rows: Vector, model: str) -> None:
+        self.people = people
+        """Each once, in order of `starts`."""
+        self.model = model
+        self._starts = starts
+        self._rows = rows
+
+    @classmethod
+    def of(cls, owners: Sequence[str], vectors: Vector, model: str) -> Self:
+        """`owners`: the person of each row; `vectors`: (n, 160) float32, brought to length 1 here.
+
+        Raises ValueError: shapes disagree, a row is not finite or has no length.
+        """
+        if vectors.shape != (len(owners), TEMPLATE_DIMENSIONS):
+            raise ValueError(f"vectors are {vectors.shape}: must be ({len(owners)}, {TEMPLATE_DIMENSIONS})")
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not np.all(np.isfinite(lengths) & (lengths > 0)):
+            raise ValueError("a template is zero or not finite: remove that enrolment and enrol anew")
+        order = sorted(range(len(owners)), key=owners.__getitem__)
+        rows = np.ascontiguousarray((vectors / lengths)[order], dtype=np.float32)
+        people, starts = _runs([owners[index] for index in order])
+        return cls(people, starts, rows, model)
+
+    @classmethod
+    def empty(cls, model: str = "") -> Self:
+        """Nobody is enrolled."""
+        return cls.of((), np.empty((0, TEMPLATE_DIMENSIONS), np.float32), model)
+
+    def __len__(self) -> int:
+        """Templates."""
+        return len(self._rows)
+
+    def best(self, probe: Vector, model: str) -> Candidate:
+        """Nearest person to `probe` ((160,) float32 of length 1, made by `model`)."""
+        if not self.people or model != self.model:
+            return NOBODY
+        scores = np.maximum.reduceat(self._rows @ probe, self._starts)
+        first = int(np.argmax(scores))
+        score = float(scores[first])
+        if not score >= -1.001:  # also a probe that is not finite
+            return NOBODY
+        if len(scores) == 1:
+            return Candidate(self.people[0], score, score)
+        scores[first] = -np.inf
+        return Candidate(self.people[first], score, score - float(scores.max()))
+
+    def without(self, person: str) -> "Gallery":
+        """The same gallery, one person left out."""
+        owners = np.repeat(np.array(self.people, dtype=object), np.diff([*self._starts, len(self)]))
+        kept = owners != person
+        return Gallery.of(owners[kept].tolist(), self._rows[kept], self.model)
+
+
+def _runs(owners: Iterable[str]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """Sorted owners -> each once, and the row where each begins."""
+    people: list[str] = []
+    starts: list[int] = []
+    for row, owner in enumerate(owners):
+        if not people or people[-1] != owner:
+            people.append(owner)
+            starts.append(row)
+    return tuple(people), np.array(starts, dtype=np.intp)
+
+
+def fmr_table(thresholds: Mapping[str, float]) -> tuple[tuple[float, float], ...]:
+    """The manifest's `fmr_1e-4 = 0.41` entries as (FMR, cosine), laxest first.
+
+    Raises ValueError unless there are two and the cosine rises as the rate falls.
+    """
+    prefix = "fmr_"
+    entries = [(float(key.removeprefix(prefix)), value) for key, value in thresholds.items() if key.startswith(prefix)]
+    table = tuple(sorted(entries, reverse=True))
+    cosines = [cosine for _, cosine in table]
+    rising = all(low < high for low, high in pairwise(cosines))
+    if len(table) < 2 or not rising or not all(0 < fmr < 1 for fmr, _ in table):
+        raise ValueError(f"thresholds {dict(thresholds)}: need two fmr_… or more, cosine rising as the rate falls")
+    return table
+
+
+def threshold(table: Sequence[tuple[float, float]], templates: int, target_fpir: float) -> float:
+    """Cosine above which a match counts, so that a stranger matches anyone at most at `target_fpir`.
+
+    A stranger is compared with every template, so each comparison may err at target_fpir / templates
+    (the union bound: never more, whatever the templates have in common). The table is read linearly in
+    log FMR and continued along its last step, which is stricter than the tail of a normal law. FUSED_SHIFT is in it.
+    """
+    fmr = min(FLOOR_FMR, target_fpir / max(templates, 1))
+    wanted = log10(fmr)
+    points = [(log10(rate), cosine) for rate, cosine in table]
+    # The first step that reaches down to `wanted`; past the end the last one.
+    step = next((i for i in range(1, len(points)) if points[i][0] <= wanted), len(points) - 1)
+    (x0, y0), (x1, y1) = points[step - 1], points[step]
+    return y0 + (y1 - y0) * (wanted - x0) / (x1 - x0) + FUSED_SHIFT

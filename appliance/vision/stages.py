@@ -1,0 +1,41 @@
+"""The models, loaded once, each in the stage that knows its input; and what they make of one still picture."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from appliance.facts import Face, Pixels, Vector
+from appliance.vision.align import Landmarker, Roi, crop, with_mesh
+from appliance.vision.detect import Detector
+from appliance.vision.embed import Embedder
+from appliance.vision.models import load
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Detector, landmarks and embedder: enough for pictures. Not for two threads at a time."""
+
+    detector: Detector
+    landmarker: Landmarker
+    embedder: Embedder
+
+    @classmethod
+    def load(cls, directory: Path | None = None, threads: int = 1) -> Self:
+        """From the folder of manifest.toml, or the installed one. Raises ModelError."""
+        return cls(
+            Detector(load("detector", directory, threads), load("detector_near", directory, threads)),
+            Landmarker(load("mesh", directory, threads)),
+            Embedder(load("embedder", directory, threads)),
+        )
+
+    def meshed(self, pixels: Pixels, face: Face) -> Face | None:
+        """`face` with its landmarks, or None where the model sees no face."""
+        mesh = self.landmarker.find(pixels, Roi.of_face(face))
+        return None if mesh is None else with_mesh(face, mesh)
+
+    def template(self, pixels: Pixels, face: Face) -> tuple[Pixels, Vector]:
+        """The aligned crop (112, 112, 3) and the template (160,) of a face with landmarks."""
+        if face.mesh is None:
+            raise ValueError("a template needs a face with landmarks: call meshed() first")
+        aligned = crop(pixels, face.mesh)
+        return aligned, self.embedder.embed(aligned)
