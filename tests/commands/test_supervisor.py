@@ -1,0 +1,112 @@
+"""Real child processes, stand-ins only in what they run."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from appliance.commands.supervisor import FIRST_RESTART_SECONDS, LogTail, Supervisor, rss_mb
+
+
+@pytest.fixture
+def supervisor(tmp_path):
+    log = LogTail(echo=False)
+    made = Supervisor(tmp_path / "none.toml", log.add, ["door", "net"])
+    made.log = log
+    yield made
+    made.stop()
+
+
+def run_instead(supervisor, name, code):
+    supervisor.children[name].command = [sys.executable, "-c", code]
+
+
+def until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+LIVES = "import time; time.sleep(60)"
+
+
+def test_what_dies_is_started_again_after_a_pause(supervisor):
+    run_instead(supervisor, "door", LIVES)
+    run_instead(supervisor, "net", "import sys; print('going', file=sys.stderr); sys.exit(3)")
+    supervisor.start()
+    net = supervisor.children["net"]
+    until(lambda: net.pid is None)
+    died = time.monotonic()
+    supervisor.tick(died)
+    assert net.restarts == 0
+    supervisor.tick(died + FIRST_RESTART_SECONDS / 2)
+    assert net.pid is None
+    supervisor.tick(died + 10)
+    assert net.restarts == 1
+    assert net.pid is not None
+    assert supervisor.children["door"].restarts == 0
+    until(lambda: "net: going" in supervisor.log.latest(10))
+    assert any("exit code 3" in line for line in supervisor.log.latest(10))
+
+
+def test_the_pause_grows_while_a_child_keeps_dying(supervisor):
+    run_instead(supervisor, "door", LIVES)
+    run_instead(supervisor, "net", "raise SystemExit(1)")
+    supervisor.start()
+    net, now, pauses = supervisor.children["net"], time.monotonic(), []
+    for _ in range(3):
+        until(lambda: net.pid is None)
+        supervisor.tick(now)
+        pauses.append(net.pause)
+        now = net.restart_at
+        supervisor.tick(now)
+    assert pauses == sorted(pauses)
+    assert pauses[-1] > pauses[0]
+
+
+def test_keys_reach_the_door_and_a_dead_door_does_not_hurt(supervisor, tmp_path):
+    typed = tmp_path / "typed"
+    run_instead(
+        supervisor, "door", f"import sys; open({str(typed)!r}, 'w').write(sys.stdin.read(3)); raise SystemExit(1)"
+    )
+    run_instead(supervisor, "net", LIVES)
+    supervisor.start()
+    supervisor.type_keys("12")
+    supervisor.type_keys("#")
+    until(lambda: typed.exists() and typed.read_text() == "12#")
+    until(lambda: supervisor.children["door"].pid is None)
+    supervisor.type_keys("9")
+
+
+def test_stop_ends_even_a_child_that_will_not(supervisor, monkeypatch):
+    monkeypatch.setattr("appliance.commands.supervisor.STOP_SECONDS", 0.3)
+    run_instead(supervisor, "door", LIVES)
+    stubborn = "import signal, sys, time; signal.signal(15, signal.SIG_IGN); print('up', file=sys.stderr, flush=True); "
+    run_instead(supervisor, "net", stubborn + "time.sleep(60)")
+    supervisor.start()
+    until(lambda: "net: up" in supervisor.log.latest(5))
+    pids = [child.pid for child in supervisor.children.values()]
+    supervisor.stop()
+    assert all(rss_mb(pid) == 0.0 for pid in pids)
+
+
+def test_children_end_with_a_killed_supervisor(tmp_path):
+    code = (
+        "import subprocess, sys, os, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', "
+        "'from appliance.system.parent import end_with_supervisor as e; import time; e(); "
+        "print(1, flush=True); time.sleep(60)'], env=os.environ | {'LINTEL_SUPERVISOR': str(os.getpid())}, "
+        "stdout=subprocess.PIPE)\n"
+        "child.stdout.readline(); print(child.pid, flush=True); time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    child = int(parent.stdout.readline())
+    assert rss_mb(child) > 0
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    until(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split(")")[1])
