@@ -26,8 +26,10 @@ class Row:
     tone: words.Tone
     granted: bool | None
     """Whether it let someone in; None if nobody asked."""
+    means: str
+    """By what means: a `Credential`, or who did it; empty if nobody asked."""
     by: str
-    """By what means, in words; empty if nobody asked."""
+    """The same in words."""
     person: str | None
     """First 8 digits of a random id, never a name."""
     at: float | None
@@ -55,8 +57,8 @@ def last_decision(listed: Iterable[Row]) -> Row | None:
 
 
 def last_unlock(listed: Iterable[Row]) -> Row | None:
-    """The newest row that carries an unlock's latency."""
-    return next((row for row in listed if row.latency_ms is not None), None)
+    """The newest row with the latency of letting someone in. The way out is not counted: it waits for nothing."""
+    return next((row for row in listed if row.latency_ms is not None and row.means != Credential.REX), None)
 
 
 def _row(event: object, zone: ZoneInfo) -> Row | None:
@@ -66,6 +68,7 @@ def _row(event: object, zone: ZoneInfo) -> Row | None:
     if seq is None or kind is None or why is None:
         return None
     said = words.say_event(kind, why)
+    means = plain.text(known.get("by"), 40) or ""
     at = plain.utc_seconds(known.get("t"))
     clock, date = clock_words(at, zone)
     return Row(
@@ -76,7 +79,8 @@ def _row(event: object, zone: ZoneInfo) -> Row | None:
         help=said.help,
         tone=said.tone,
         granted=_granted(kind, why),
-        by=_by(plain.text(known.get("by"), 40)),
+        means="" if plain.person(means) else means,
+        by=_by(means),
         person=plain.person(known.get("pid")),
         at=at,
         clock=clock,
@@ -105,9 +109,9 @@ def _granted(kind: str, why: str) -> bool | None:
     return why == Reason.GRANTED
 
 
-def _by(by: str | None) -> str:
-    """An administrator's own id is shown short; it is as random as a person's."""
-    if by is None:
+def _by(by: str) -> str:
+    """Who did it in words. An administrator's own id says nothing to a reader."""
+    if not by:
         return ""
     if by in words.CREDENTIAL:
         return words.CREDENTIAL[by].title

@@ -147,9 +147,7 @@ def _door(door: Status | None) -> DoorView:
     known = door or {}
     state = _said(words.DOOR, known, "state")
     if door is None:
-        state = Said(
-            "unknown", "No word from the door", "Its process does not answer. Look at the door itself.", "needs"
-        )
+        state = Said("unknown", "No word", "The door's process does not answer. Look at the door itself.", "needs")
     lock, contact = _said(words.LOCK, known, "lock"), _said(words.CONTACT, known, "contact")
     ajar = contact.key == "open" or state.key in ("OPEN", "HELD", "FORCED")
     return DoorView(state, lock, contact, ajar, plain.number(known.get("since"), 0))
