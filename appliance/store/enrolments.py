@@ -1,0 +1,110 @@
+"""Templates at rest: rotated, sealed under their person's key, and never without a consent."""
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlite_utils import Database
+
+from appliance.errors import EnrolmentError
+from appliance.facts import TEMPLATE_DIMENSIONS, Moment, Vector
+from appliance.store.database import snapshot, transaction
+from appliance.store.events import EventLog
+from appliance.store.person import Audit, nobody, unaided_clock
+from appliance.store.sealing import Keys, fit, salt
+
+
+def add_templates(
+    db: Database,
+    keys: Keys,
+    pid: str,
+    vectors: Vector,
+    model: str,
+    *,
+    by: str,
+    source: str = "photo",
+    log: EventLog | None = None,
+    now: Callable[[], Moment] = unaided_clock,
+) -> None:
+    """Store (n, 160) float32 templates of one person, made by `model`, with their line in the record.
+
+    `source` is `photo` or `live`. Raises EnrolmentError (no consent that stands, or not
+    templates), UnknownPersonError, StoreError.
+    """
+    if vectors.ndim != 2 or vectors.shape[1] != TEMPLATE_DIMENSIONS or not np.isfinite(vectors).all():
+        raise EnrolmentError(f"templates must be (n, {TEMPLATE_DIMENSIONS}) finite numbers, not {vectors.shape}")
+    fit(db, keys)
+    at = now()
+    rotated = _little_endian(vectors @ keys.rotation(salt(db, "site_salt")))
+    with transaction(db):
+        wrapped, consent = _standing(db, pid, at.utc)
+        sealer = keys.person(pid, wrapped)
+        for row in rotated:
+            number = str(uuid4())
+            sealed = sealer.seal(row.tobytes(), _place(pid, number, model))
+            db.table("templates").insert(
+                {
+                    "id": number,
+                    "pid": pid,
+                    "consent": consent,
+                    "model": model,
+                    "sealed": sealed,
+                    "source": source,
+                    "at": at.utc,
+                }
+            )
+        Audit(db, log, now).changed("templates_added", pid, by, count=len(vectors), model=model, source=source)
+
+
+def gallery(
+    db: Database, keys: Keys, model: str, now: Callable[[], Moment] = unaided_clock
+) -> tuple[list[str], NDArray[np.float32]]:
+    """Templates that may be matched now: pid of each row, and (n, 160) float32.
+
+    Only of `model`, and of people who are not suspended and whose consent stands within its term.
+    Raises KeyFileError (another device's key), StoreError.
+    """
+    fit(db, keys)
+    with snapshot(db):
+        rows = db.execute(
+            "SELECT templates.pid, templates.id, person_key, sealed FROM templates "
+            "JOIN people ON people.pid = templates.pid JOIN consents ON consents.id = templates.consent "
+            "WHERE model = ? AND suspended = 0 AND withdrawn_at IS NULL AND expires_at > ? "
+            "ORDER BY templates.pid, templates.rowid",
+            (model, now().utc),
+        ).fetchall()
+    if not rows:
+        return [], np.empty((0, TEMPLATE_DIMENSIONS), dtype=np.float32)
+    plain = [keys.person(pid, key).unseal(sealed, _place(pid, number, model)) for pid, number, key, sealed in rows]
+    rotated = np.frombuffer(b"".join(plain), dtype="<f4").reshape(-1, TEMPLATE_DIMENSIONS)
+    # The inverse of a rotation is its transpose.
+    vectors = rotated @ keys.rotation(salt(db, "site_salt")).T
+    return [row[0] for row in rows], np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def count_other_models(db: Database, model: str) -> int:
+    """How many templates were made by another model, and so match nobody until their people enrol again."""
+    with snapshot(db):
+        return int(db.execute("SELECT COUNT(*) FROM templates WHERE model <> ?", (model,)).fetchone()[0])
+
+
+def _standing(db: Database, pid: str, utc: float) -> tuple[bytes, int]:
+    """The person's wrapped key and the consent that stands now."""
+    person = db.execute("SELECT person_key FROM people WHERE pid = ?", (pid,)).fetchone()
+    if person is None:
+        raise nobody(pid)
+    consent = db.execute(
+        "SELECT id FROM consents WHERE pid = ? AND withdrawn_at IS NULL AND expires_at > ?", (pid, utc)
+    ).fetchone()
+    if consent is None:
+        raise EnrolmentError(f"{pid} has no consent that stands: show them the notice and record it first")
+    return person[0], consent[0]
+
+
+def _place(pid: str, number: str, model: str) -> str:
+    return f"template:{pid}:{number}:{model}"
+
+
+def _little_endian(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(vectors, dtype="<f4")

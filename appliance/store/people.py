@@ -1,0 +1,296 @@
+"""Everybody who may open the door: who they are, what they agreed to, and how they are erased.
+
+Every change is one transaction with its line in the record, which names the `pid` only. The
+name and the PIN's digest are sealed under the person's own key.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from types import MappingProxyType
+from typing import Any
+from unicodedata import normalize
+from uuid import uuid4
+
+from sqlite_utils import Database
+
+from appliance.access.roster import Roster, RosterPerson
+from appliance.facts import ClockQuality, Moment
+from appliance.store.consent import Consent
+from appliance.store.database import roster_version, snapshot, transaction, truncate_log
+from appliance.store.events import EventLog
+from appliance.store.person import Audit, Person, UnknownPersonError, clean_name, nobody, unaided_clock
+from appliance.store.pins import PinRefusedError, issue, refuse, shortest_for
+from appliance.store.sealing import Keys, Sealer, fit, salt
+
+PREFIX_LENGTH = 6
+"""Fewest characters of a pid that `find` takes for one."""
+
+_PERSONS = """
+    SELECT people.*, names.sealed AS sealed, notice, given_at, recorded_by, expires_at,
+        EXISTS (SELECT 1 FROM pins WHERE pins.pid = people.pid) AS has_pin,
+        (SELECT COUNT(*) FROM templates WHERE templates.pid = people.pid) AS templates
+    FROM people JOIN names USING (pid)
+    LEFT JOIN consents ON consents.pid = people.pid AND withdrawn_at IS NULL
+    WHERE :pid IS NULL OR people.pid = :pid
+"""
+
+
+class People:
+    """The people in one database. One per connection, so one per thread.
+
+    Methods that take `pid` raise UnknownPersonError; all raise StoreError. `by` is who changes
+    it: an administrator's id, `cli`.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        keys: Keys,
+        log: EventLog | None = None,
+        now: Callable[[], Moment] = unaided_clock,
+    ) -> None:
+        """Raises KeyFileError: the key is not this database's."""
+        fit(db, keys)
+        self._db = db
+        self._keys = keys
+        self._now = now
+        self._audit = Audit(db, log, now)
+
+    @property
+    def pin_salt(self) -> bytes:
+        """What `keys.pin_digest` needs besides the digits; it never changes."""
+        return salt(self._db, "pin_salt")
+
+    def add(
+        self,
+        name: str,
+        *,
+        by: str,
+        consent: Consent | None = None,
+        groups: Iterable[str] = (),
+        extended: bool = False,
+        valid_from: float | None = None,
+        valid_until: float | None = None,
+    ) -> Person:
+        """A new person. Without a consent they can have a PIN but no template."""
+        name, pid = clean_name(name), str(uuid4())
+        wrapped = self._keys.new_person_key(pid)
+        sealed = self._keys.person(pid, wrapped).seal(name.encode(), f"name:{pid}")
+        with transaction(self._db):
+            self._db.table("people").insert(
+                {
+                    "pid": pid,
+                    "person_key": wrapped,
+                    "extended": int(extended),
+                    "valid_from": valid_from,
+                    "valid_until": valid_until,
+                    "added_at": self._now().utc,
+                }
+            )
+            self._db.table("names").insert({"pid": pid, "sealed": sealed})
+            self._audit.changed("person_added", pid, by)
+            if consent:
+                self.give_consent(pid, consent, by)
+            if groups := frozenset(groups):
+                self.set_groups(pid, groups, by)
+        return self.get(pid)
+
+    def get(self, pid: str) -> Person:
+        """Whoever has this pid."""
+        with snapshot(self._db):
+            return self._persons(self._known(pid))[0]
+
+    def find(self, text: str) -> Person:
+        """By pid, by the first characters of one (6 at least), or by a name that only one person has."""
+        wanted, everybody = normalize("NFC", text).strip(), self.list()
+        found = [p for p in everybody if wanted.casefold() == p.name.casefold() or wanted.lower() == p.pid]
+        if not found and len(wanted) >= PREFIX_LENGTH:
+            found = [p for p in everybody if p.pid.startswith(wanted.lower())]
+        if not found:
+            raise UnknownPersonError(f"nobody is called {text!r}; `lintel people list` shows everybody")
+        if len(found) > 1:
+            pids = ", ".join(person.pid for person in found)
+            raise UnknownPersonError(f"{text!r} could be {len(found)} people: {pids}; give the id")
+        return found[0]
+
+    def list(self) -> list[Person]:
+        """Everybody, by name."""
+        with snapshot(self._db):
+            return sorted(self._persons(), key=lambda person: (person.name.casefold(), person.pid))
+
+    def rename(self, pid: str, name: str, by: str) -> None:
+        """Correct a name."""
+        sealed = self._sealer(pid).seal(clean_name(name).encode(), f"name:{pid}")
+        self._change("renamed", pid, by, "UPDATE names SET sealed = ? WHERE pid = ?", sealed, pid)
+
+    def remove(self, pid: str, by: str) -> bool:
+        """Erase a person: their key, name, PIN, consents and templates, in the file and in its log.
+
+        Events keep the pid, which then stands for nobody. False if a reader held on to the log;
+        then the next checkpoint overwrites it.
+        """
+        self._change("person_removed", pid, by, "DELETE FROM people WHERE pid = ?", pid)
+        return truncate_log(self._db)
+
+    def give_consent(self, pid: str, consent: Consent, by: str) -> None:
+        """Record a consent; one that stands already is replaced, and its templates stay."""
+        with transaction(self._db):
+            self._known(pid)
+            fields = (consent.notice, consent.given_at, consent.recorded_by, consent.expires_at)
+            renewed = self._db.execute(
+                "UPDATE consents SET notice = ?, given_at = ?, recorded_by = ?, expires_at = ? "
+                "WHERE pid = ? AND withdrawn_at IS NULL",
+                (*fields, pid),
+            ).rowcount
+            if not renewed:
+                self._db.execute(
+                    "INSERT INTO consents (notice, given_at, recorded_by, expires_at, pid) VALUES (?, ?, ?, ?, ?)",
+                    (*fields, pid),
+                )
+            self._audit.changed("consent_given", pid, by, notice=consent.notice)
+
+    def withdraw_consent(self, pid: str, by: str, why: str = "consent_withdrawn") -> bool:
+        """End the consent and delete every template made under it. The PIN stays. Returns as `remove`."""
+        sql = "UPDATE consents SET withdrawn_at = ? WHERE pid = ? AND withdrawn_at IS NULL"
+        self._change(why, pid, by, sql, self._now().utc, pid)
+        return truncate_log(self._db)
+
+    def expire_consents(self) -> int:
+        """The daily job: withdraw consents whose term is over. Returns how many; 0 while the clock is unknown."""
+        at = self._now()
+        if at.quality is ClockQuality.UNKNOWN:
+            return 0
+        with snapshot(self._db):
+            over = self._db.execute(
+                "SELECT pid FROM consents WHERE withdrawn_at IS NULL AND expires_at <= ?", (at.utc,)
+            ).fetchall()
+        for (pid,) in over:
+            self.withdraw_consent(pid, "retention", "consent_expired")
+        return len(over)
+
+    def suspend(self, pid: str, by: str) -> None:
+        """Nothing opens the door for them until `resume`."""
+        self._change("suspended", pid, by, "UPDATE people SET suspended = 1 WHERE pid = ?", pid)
+
+    def resume(self, pid: str, by: str) -> None:
+        """Undo `suspend`."""
+        self._change("resumed", pid, by, "UPDATE people SET suspended = 0 WHERE pid = ?", pid)
+
+    def set_extended(self, pid: str, extended: bool, by: str) -> None:
+        """Whether the door stays open longer for them."""
+        why = "extended_on" if extended else "extended_off"
+        self._change(why, pid, by, "UPDATE people SET extended = ? WHERE pid = ?", int(extended), pid)
+
+    def set_validity(self, pid: str, valid_from: float | None, valid_until: float | None, by: str) -> None:
+        """From when and until when they may enter: UTC epoch seconds, None for no limit."""
+        sql = "UPDATE people SET valid_from = ?, valid_until = ? WHERE pid = ?"
+        self._change("validity_set", pid, by, sql, valid_from, valid_until, pid)
+
+    def set_groups(self, pid: str, groups: Iterable[str], by: str) -> None:
+        """Put them in exactly these groups."""
+        wanted = sorted({clean_name(group) for group in groups})
+        with transaction(self._db):
+            self._change("groups_set", pid, by, "DELETE FROM memberships WHERE pid = ?", pid)
+            self._db.conn.executemany("INSERT INTO memberships VALUES (?, ?)", [(pid, group) for group in wanted])
+
+    def set_pin(self, pid: str, digits: str | None = None, *, by: str) -> str:
+        """Give a person a PIN, replacing the one they had: a fresh random one, or `digits`.
+
+        Returns the digits: the only time they can be read. Raises PinRefusedError: too weak, or
+        not available. Takes 50 ms.
+        """
+        sealer, holders = self._sealer(pid), self._pin_holders(besides=pid) + 1
+        length = shortest_for(holders)
+        if digits is not None:
+            refuse(digits, length, holders)
+        while True:
+            chosen = digits or issue(length)
+            # Hashed before the write lock is taken: the door must not wait for it.
+            digest = self._keys.pin_digest(chosen, self.pin_salt)
+            with transaction(self._db):
+                if self._digests(besides=pid).get(digest) is None:
+                    self._db.execute("DELETE FROM pins WHERE pid = ?", (pid,))
+                    sealed = sealer.seal(digest, f"pin:{pid}")
+                    row = (pid, sealed, self._now().utc)
+                    self._change("pin_set", pid, by, "INSERT INTO pins VALUES (?, ?, ?)", *row)
+                    return chosen
+                if digits is not None:
+                    self._audit.changed("pin_refused", pid, by)
+            if digits is not None:
+                raise PinRefusedError("this PIN is not available: choose another, or let the device issue one")
+
+    def remove_pin(self, pid: str, by: str) -> None:
+        """No PIN opens the door for them."""
+        self._change("pin_removed", pid, by, "DELETE FROM pins WHERE pid = ?", pid)
+
+    def roster(self) -> Roster:
+        """What the door needs to decide. Consents whose term is over now do not count."""
+        with snapshot(self._db):
+            version, now = roster_version(self._db), self._now().utc
+            persons, pins = self._persons(), self._digests()
+        people = {person.pid: _roster_person(person, now) for person in persons}
+        return Roster(MappingProxyType(people), MappingProxyType(pins), version)
+
+    def _change(self, why: str, pid: str, by: str, sql: str, *values: Any) -> None:
+        with transaction(self._db):
+            self._known(pid)
+            self._db.execute(sql, values)
+            self._audit.changed(why, pid, by)
+
+    def _known(self, pid: str) -> str:
+        if self._db.execute("SELECT 1 FROM people WHERE pid = ?", (pid,)).fetchone() is None:
+            raise nobody(pid)
+        return pid
+
+    def _sealer(self, pid: str) -> Sealer:
+        with snapshot(self._db):
+            row = self._db.execute("SELECT person_key FROM people WHERE pid = ?", (self._known(pid),)).fetchone()
+        return self._keys.person(pid, row[0])
+
+    def _persons(self, pid: str | None = None) -> Sequence[Person]:
+        groups: dict[str, set[str]] = {}
+        for member, group in self._db.execute("SELECT pid, name FROM memberships"):
+            groups.setdefault(member, set()).add(group)
+        rows = self._db.query(_PERSONS, {"pid": pid})
+        return [self._person(row, frozenset(groups.get(row["pid"], ()))) for row in rows]
+
+    def _person(self, row: dict[str, Any], groups: frozenset[str]) -> Person:
+        pid = row["pid"]
+        consent = None
+        if row["notice"] is not None:
+            consent = Consent(row["notice"], row["given_at"], row["recorded_by"], row["expires_at"])
+        return Person(
+            pid=pid,
+            name=self._keys.person(pid, row["person_key"]).unseal(row["sealed"], f"name:{pid}").decode(),
+            suspended=bool(row["suspended"]),
+            extended=bool(row["extended"]),
+            groups=groups,
+            valid_from=row["valid_from"],
+            valid_until=row["valid_until"],
+            added_at=row["added_at"],
+            consent=consent,
+            has_pin=bool(row["has_pin"]),
+            templates=row["templates"],
+        )
+
+    def _digests(self, besides: str = "") -> dict[bytes, str]:
+        rows = self._db.execute(
+            "SELECT pid, person_key, sealed FROM pins JOIN people USING (pid) WHERE pid <> ?", (besides,)
+        )
+        return {self._keys.person(pid, key).unseal(sealed, f"pin:{pid}"): pid for pid, key, sealed in rows}
+
+    def _pin_holders(self, besides: str) -> int:
+        with snapshot(self._db):
+            return int(self._db.execute("SELECT COUNT(*) FROM pins WHERE pid <> ?", (besides,)).fetchone()[0])
+
+
+def _roster_person(person: Person, now: float) -> RosterPerson:
+    return RosterPerson(
+        pid=person.pid,
+        active=not person.suspended,
+        extended=person.extended,
+        consent=person.consent is not None and now < person.consent.expires_at,
+        valid_from=person.valid_from,
+        valid_until=person.valid_until,
+        groups=person.groups,
+        has_templates=person.templates > 0,
+    )
