@@ -1,0 +1,254 @@
+"""The door's line to the broker: keeps it up, drains the outbox, reports state, judges what comes in.
+
+One thread runs it and owns all of it. What it learns of the network it gets from `Broker.turn`;
+what it must send it reads from the store. A lost connection is a BrokerError, and the next one
+starts from the store again.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from appliance.config import SiteConfig
+from appliance.errors import BrokerError
+from appliance.facts import Event, EventType, Moment
+from appliance.fleet import topics
+from appliance.fleet.broker import REFUSED, Answer, Arrival, Broker, Will
+from appliance.fleet.inbound import BadMessage, Limiter, read_ack, read_command
+from appliance.fleet.outbox import WINDOW, Ask, Backoff, Outbox
+from appliance.fleet.topics import Names, Payload
+from appliance.store.chain import StoredEvent
+from appliance.store.events import EventLog
+
+log = logging.getLogger(__name__)
+
+TURN_SECONDS = 0.1
+SETTLE_SECONDS = 0.2
+"""Acknowledgements are gathered this long: each settling is a transaction that waits for the disk."""
+SETTLE_ROWS = 500
+STATE_SECONDS = 0.5
+COUNT_SECONDS = 2.0
+HEALTH_SECONDS = 60.0
+FAREWELL_SECONDS = 2.0
+
+
+class Uplink:
+    """Call `run` in a thread of its own; the other attributes may be read from any thread."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        site: SiteConfig,
+        *,
+        clock: Callable[[], Moment],
+        read_door: Callable[[], Mapping[str, Any] | None],
+        read_figures: Callable[[], Mapping[str, float]],
+        version: str,
+        outbox: Outbox,
+        backoff: Backoff,
+        announce: Payload | None = None,
+    ) -> None:
+        """`announce` is the Home Assistant discovery message, kept retained under its own topic."""
+        self._broker = broker
+        self._site = site
+        self._names = Names(site.site, site.door)
+        self._clock = clock
+        self._read_door = read_door
+        self._read_figures = read_figures
+        self._version = version
+        self._outbox = outbox
+        self._backoff = backoff
+        self._announce = announce
+        self._events: dict[int, int] = {}  # token -> seq
+        self._others: dict[int, str] = {}  # token -> topic
+        self._bad = Limiter(60.0)
+        self._replies = Limiter(1.0)
+        self._refusals: dict[str, Limiter] = {}
+        self._reported: Payload | None = None
+        self._due: dict[str, float] = {}
+        self._began = time.monotonic()
+        self.online = False
+        self.waiting = 0
+        """Unsettled events, counted every other second."""
+        self.beat = time.monotonic()
+        """Monotonic time of the last sign of life of the thread."""
+
+    def run(self, record: EventLog, stop: threading.Event) -> None:
+        """Until `stop`. Raises StoreError: the record cannot be read or written; then call it again, later."""
+        while not stop.is_set():
+            lived = self._session(record, stop)
+            if stop.is_set():
+                return
+            wait = self._backoff.after(lived)
+            log.info("next attempt at the broker in %.0f s", wait)
+            until = time.monotonic() + wait
+            while time.monotonic() < until and not stop.wait(0.2):
+                self._sign_of_life(record)
+
+    def _session(self, record: EventLog, stop: threading.Event) -> float:
+        """One connection from greeting to loss or farewell. Returns the seconds that it lived."""
+        connected = None
+        try:
+            birth = int(self._clock().utc)
+            self._sign_of_life(record)
+            self._connect(birth)
+            connected = time.monotonic()
+            self._begin(record, birth)
+            while not stop.is_set():
+                self._turn(record)
+            self._farewell(record, birth)
+        except BrokerError as error:
+            log.error("%s", error)
+        except BaseException:
+            self._broker.abandon()
+            raise
+        finally:
+            self.online = False
+        return 0.0 if connected is None else time.monotonic() - connected
+
+    def _connect(self, birth: int) -> None:
+        will = Will(self._names.conn, topics.encode(topics.conn("lost", birth)))
+        self._broker.connect(will, (self._names.ack, self._names.command))
+
+    def _begin(self, record: EventLog, birth: int) -> None:
+        self._events.clear()
+        self._others.clear()
+        self._due.clear()
+        self._reported = None
+        self._outbox.rewind(record.head()[0], min(WINDOW, self._broker.limits.in_flight), time.monotonic())
+        self._say(self._names.conn, topics.conn("online", birth))
+        if self._announce is not None:
+            self._say(self._names.discovery, self._announce)
+        self.online = True
+        log.info("connected to the broker; %d events wait", self.waiting)
+
+    def _turn(self, record: EventLog) -> None:
+        for happened in self._broker.turn(TURN_SECONDS):
+            self._take_in(happened, record)
+        now = time.monotonic()
+        self._settle(record, now)
+        # Live events first; the backlog gets what they leave.
+        if self._is_due("live", 0.02, now):
+            self._send(self._outbox.ask_live(), record, now)
+        self._send(self._outbox.ask_backlog(now), record, now)
+        self._report(now)
+        self._sign_of_life(record)
+        if self._outbox.stalled(now):
+            self._broker.close()
+            raise BrokerError(
+                f"the broker took none of {self._outbox.in_flight} events for a while; connecting anew, "
+                "and what it did not acknowledge is sent again"
+            )
+
+    def _send(self, ask: Ask, record: EventLog, now: float) -> None:
+        if not ask.room:
+            return
+        rows = {stored.seq: stored for stored in record.unsettled(ask.limit, after=ask.after)}
+        chosen = self._outbox.take(ask, [(seq, self._topic(rows[seq])) for seq in rows], now)
+        for seq in chosen:
+            payload = topics.encode(rows[seq].wire(self._site))
+            topic = self._topic(rows[seq])
+            if len(payload) + len(topic) + 16 > self._broker.limits.packet_bytes:
+                self._refused(topic, seq, "larger than the broker takes (its maximum packet size)", now)
+            else:
+                self._events[self._broker.publish(topic, payload, qos=1)] = seq
+
+    def _topic(self, stored: StoredEvent) -> str:
+        return self._names.event(stored.type)
+
+    def _say(self, topic: str, payload: Payload, retain: bool = True) -> None:
+        self._others[self._broker.publish(topic, topics.encode(payload), qos=1, retain=retain)] = topic
+
+    def _take_in(self, happened: Answer | Arrival, record: EventLog) -> None:
+        if isinstance(happened, Arrival):
+            self._heard(happened, record)
+            return
+        now = time.monotonic()
+        seq = self._events.pop(happened.token, None)
+        topic = self._others.pop(happened.token, None)
+        if seq is not None and happened.code < REFUSED:
+            self._outbox.accepted(seq, now)
+        elif seq is not None:
+            self._refused(self._outbox.topic(seq), seq, happened.reason, now)
+        elif topic is not None and happened.code >= REFUSED:
+            log.error("the broker refuses %s: %s; let this door write there (ACL)", topic, happened.reason)
+
+    def _refused(self, topic: str, seq: int, reason: str, now: float) -> None:
+        pause = self._outbox.refused(seq, now)
+        if self._refusals.setdefault(topic, Limiter(60.0)).passes(now):
+            log.error(
+                "the broker refuses %s: %s; let this door write there (ACL). The events are kept; next try in %.0f s",
+                topic,
+                reason,
+                pause,
+            )
+
+    def _heard(self, arrival: Arrival, record: EventLog) -> None:
+        now = self._clock()
+        try:
+            if arrival.topic == self._names.ack:
+                self._outbox.host_has(read_ack(arrival.payload).seq, now.mono)
+            elif arrival.topic == self._names.command:
+                command = read_command(arrival.payload, arrival.retained)
+                self._reject(command.id, "unknown_key" if command.signed else "unsigned", now)
+            else:
+                raise BadMessage("topic")
+        except BadMessage as fault:
+            self._report_bad(arrival, str(fault), record, now)
+            if arrival.topic == self._names.command and not arrival.retained:
+                self._reject(None, str(fault), now)
+
+    def _reject(self, command: str | None, why: str, now: Moment) -> None:
+        """No command is obeyed: none can be proved. At most one answer a second, whoever shouts."""
+        if self._replies.passes(now.mono):
+            log.warning("command rejected: %s", why)
+            self._say(self._names.result, topics.result(self._site.door, command, "rejected", why, now), retain=False)
+
+    def _report_bad(self, arrival: Arrival, fault: str, record: EventLog, now: Moment) -> None:
+        count = self._bad.passes(now.mono)
+        if not count:
+            return
+        leaf = arrival.topic.rpartition("/")[2][:32]
+        log.warning("bad message on dn/%s dropped: %s, %d bytes (%d so far)", leaf, fault, len(arrival.payload), count)
+        detail = {"topic": leaf, "fault": fault, "count": count}
+        record.append(Event(EventType.SYS, "bad_message", now, detail=detail))
+
+    def _settle(self, record: EventLog, now: float) -> None:
+        done = self._outbox.done
+        if done and (len(done) >= SETTLE_ROWS or self._is_due("settle", SETTLE_SECONDS, now)):
+            record.settle(done)
+            self._outbox.settled(done)
+
+    def _report(self, now: float) -> None:
+        if self._is_due("state", STATE_SECONDS, now):
+            state = topics.state(self._site.door, self._read_door(), self._clock())
+            if not topics.same_state(state, self._reported):
+                self._say(self._names.state, state)
+                self._reported = state
+        if self._is_due("health", HEALTH_SECONDS, now):
+            figures = {"up_s": now - self._began, "outbox": self.waiting, **self._read_figures()}
+            payload = topics.health(self._site.door, self._clock(), self._version, figures)
+            self._broker.publish(self._names.health, topics.encode(payload), qos=0)
+
+    def _farewell(self, record: EventLog, birth: int) -> None:
+        """Say that we go, wait for what is in flight a little, settle it."""
+        self._say(self._names.conn, topics.conn("closing", birth))
+        until = time.monotonic() + FAREWELL_SECONDS
+        while (self._others or self._outbox.in_flight) and time.monotonic() < until:
+            for happened in self._broker.turn(TURN_SECONDS):
+                self._take_in(happened, record)
+        record.settle(self._outbox.done)
+        self._broker.close()
+
+    def _sign_of_life(self, record: EventLog) -> None:
+        self.beat = time.monotonic()
+        if self._is_due("count", COUNT_SECONDS, self.beat):
+            self.waiting = record.count_unsettled()
+
+    def _is_due(self, duty: str, seconds: float, now: float) -> bool:
+        if now < self._due.get(duty, 0.0):
+            return False
+        self._due[duty] = now + seconds
+        return True
