@@ -6,6 +6,7 @@ from appliance.errors import ModelError
 from appliance.facts import TEMPLATE_DIMENSIONS, Pixels, Vector
 from appliance.vision.align import CROP
 from appliance.vision.feed import Feed
+from appliance.vision.gallery import fmr_table
 from appliance.vision.models import Model
 
 
@@ -18,6 +19,11 @@ class Embedder:
             raise ModelError(f"embedder {model.slot.file}: output is {shape}: must be (1, {TEMPLATE_DIMENSIONS})")
         self._model = model
         self._feed = Feed(model)
+        try:
+            self.fmr_table = fmr_table(model.slot.thresholds)
+            """(FMR, cosine) for single pictures, laxest first."""
+        except ValueError as error:
+            raise ModelError(f"manifest.toml [{model.slot.name}]: {error}") from error
         if (self._feed.height, self._feed.width) != (CROP, CROP):
             raise ModelError(f"embedder {model.slot.file}: input must be {CROP}x{CROP}")
 
