@@ -58,21 +58,22 @@ def add_templates(
 
 
 def gallery(
-    db: Database, keys: Keys, model: str, now: Callable[[], Moment] = unaided_clock
+    db: Database, keys: Keys, model: str, now: Callable[[], Moment] = unaided_clock, *, suspended: bool = False
 ) -> tuple[list[str], NDArray[np.float32]]:
     """Templates that may be matched now: pid of each row, and (n, 160) float32.
 
-    Only of `model`, and of people who are not suspended and whose consent stands within its term.
-    Raises KeyFileError (another device's key), StoreError.
+    Only of `model`, and of people whose consent stands within its term and who are not suspended;
+    with `suspended` those too, to find out whether a face is enrolled already. Raises
+    KeyFileError (another device's key), StoreError.
     """
     fit(db, keys)
     with snapshot(db):
         rows = db.execute(
             "SELECT templates.pid, templates.id, person_key, sealed FROM templates "
             "JOIN people ON people.pid = templates.pid JOIN consents ON consents.id = templates.consent "
-            "WHERE model = ? AND suspended = 0 AND withdrawn_at IS NULL AND expires_at > ? "
+            "WHERE model = ? AND suspended <= ? AND withdrawn_at IS NULL AND expires_at > ? "
             "ORDER BY templates.pid, templates.rowid",
-            (model, now().utc),
+            (model, suspended, now().utc),
         ).fetchall()
     if not rows:
         return [], np.empty((0, TEMPLATE_DIMENSIONS), dtype=np.float32)

@@ -61,6 +61,15 @@ def fit(db: Database, keys: Keys) -> None:
         )
 
 
+def keyed(db: Database) -> bool:
+    """True: a device key has made this database its own, so a new one must not be created."""
+    try:
+        meta(db, "key_check")
+    except KeyError:
+        return False
+    return True
+
+
 def salt(db: Database, name: str) -> bytes:
     """`pin_salt` or `site_salt`: 16 random bytes, made with the database."""
     value = meta(db, name)

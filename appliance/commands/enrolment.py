@@ -1,0 +1,89 @@
+"""Photos of one person to templates in the store: all of them, or nothing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from appliance.commands.records import Records, Templates
+from appliance.config import Config
+from appliance.errors import EnrolmentError, ImageError
+from appliance.facts import Vector
+from appliance.store.enrolments import gallery
+from appliance.system.clock import now
+from appliance.vision.enrol import Shot, enrol_file
+from appliance.vision.gallery import FLOOR_FMR, FUSED_SHIFT, Gallery, fmr_table, threshold
+from appliance.vision.models import Manifest, models_dir
+from appliance.vision.stages import Stages
+
+
+def read(config: Config, records: Records, photos: Sequence[Path], own: str | None = None) -> Templates:
+    """Every photo through the same chain as the camera's frames. `own`: whose they are, None for a new person.
+
+    Raises EnrolmentError: some photo is no use (each is named with its reason), they show
+    different people, or the face is enrolled as somebody else; ModelError.
+    """
+    taken = _shots(config, photos)
+    _refuse_known(config, records, taken, own)
+    return Templates(np.stack([shot.template for shot in taken]), taken[0].model)
+
+
+def _shots(config: Config, photos: Sequence[Path]) -> list[Shot]:
+    stages = Stages.load(_directory(config), config.recognition.threads)
+    taken: list[Shot] = []
+    faults: list[str] = []
+    for photo in photos:
+        try:
+            taken.append(enrol_file(stages, photo))
+        except (EnrolmentError, ImageError) as error:
+            faults.append(str(error))
+    if not faults and len(taken) > 1:
+        faults = _strangers(photos, np.stack([shot.template for shot in taken]), _alike(config))
+    if faults:
+        raise EnrolmentError("nothing was stored:\n  " + "\n  ".join(faults))
+    return taken
+
+
+def _refuse_known(config: Config, records: Records, taken: Sequence[Shot], own: str | None) -> None:
+    model = taken[0].model
+    enrolled = Gallery.of(*gallery(records.db, records.keys, model, now, suspended=True), model)
+    if own:
+        enrolled = enrolled.without(own)
+    limit = threshold(_table(config), len(enrolled), config.recognition.target_fpir)
+    for shot in taken:
+        other = enrolled.best(shot.template, model)
+        if other.person is not None and other.score >= limit:
+            name = records.people.get(other.person).name
+            raise EnrolmentError(
+                f"nothing was stored: this face is enrolled already, as {name} ({other.person}): to add photos use "
+                f"`lintel people enrol {other.person} PHOTO…`, to start over remove that person first"
+            )
+
+
+def _strangers(photos: Sequence[Path], templates: Vector, alike: float) -> list[str]:
+    """Photos unlike the mean of the others."""
+    total = templates.sum(axis=0)
+    faults = []
+    for photo, template in zip(photos, templates, strict=True):
+        others = total - template
+        score = float(template @ others / np.linalg.norm(others))
+        if score < alike:
+            faults.append(
+                f"{photo}: does not look like the person in the other photos (similarity {score:.2f}, "
+                f"at least {alike:.2f} is needed): leave it out"
+            )
+    return faults
+
+
+def _alike(config: Config) -> float:
+    """Cosine of two single photos that strangers reach once in ten thousand pairs."""
+    return threshold(_table(config), 1, FLOOR_FMR) - FUSED_SHIFT
+
+
+def _table(config: Config) -> tuple[tuple[float, float], ...]:
+    directory = _directory(config) or models_dir()
+    return fmr_table(Manifest.read(directory / "manifest.toml").slots["embedder"].thresholds)
+
+
+def _directory(config: Config) -> Path | None:
+    return Path(config.paths.models) if config.paths.models else None
