@@ -6,21 +6,28 @@ starts from the store again.
 """
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from appliance.config import SiteConfig
+from appliance import __version__
+from appliance.config import MqttConfig, SiteConfig
 from appliance.errors import BrokerError
 from appliance.facts import Event, EventType, Moment
 from appliance.fleet import topics
 from appliance.fleet.broker import REFUSED, Answer, Arrival, Broker, Will
+from appliance.fleet.discovery import announcement
 from appliance.fleet.inbound import BadMessage, Limiter, read_ack, read_command
+from appliance.fleet.machine import figures
 from appliance.fleet.outbox import WINDOW, Ask, Backoff, Outbox
 from appliance.fleet.topics import Names, Payload
 from appliance.store.chain import StoredEvent
 from appliance.store.events import EventLog
+from appliance.system import clock
+from appliance.system.status import read_status
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +82,10 @@ class Uplink:
         self.beat = time.monotonic()
         """Monotonic time of the last sign of life of the thread."""
 
-    def run(self, record: EventLog, stop: threading.Event) -> None:
+    def run(self, open_record: Callable[[], EventLog], stop: threading.Event) -> None:
         """Until `stop`. Raises StoreError: the record cannot be read or written; then call it again, later."""
+        self.beat = time.monotonic()
+        record = open_record()
         while not stop.is_set():
             lived = self._session(record, stop)
             if stop.is_set():
@@ -252,3 +261,19 @@ class Uplink:
             return False
         self._due[duty] = now + seconds
         return True
+
+
+def make_uplink(mqtt: MqttConfig, site: SiteConfig, run: Path, state: Path, simulated: bool) -> Uplink:
+    """The uplink as the net process runs it, reading the door's status and the machine's figures."""
+    names = Names(site.site, site.door)
+    return Uplink(
+        Broker(mqtt, f"lintel-{site.site}-{site.door}"),
+        site,
+        clock=clock.now,
+        read_door=lambda: read_status(run / "door" / "status.json"),
+        read_figures=lambda: figures(state),
+        version=__version__,
+        outbox=Outbox(),
+        backoff=Backoff(random.random),
+        announce=announcement(names, __version__, simulated),
+    )

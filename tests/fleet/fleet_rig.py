@@ -62,7 +62,7 @@ class Door:
 
     def _run(self) -> None:
         try:
-            self.uplink.run(EventLog(connect(self.folder / "lintel.db")), self.stop)
+            self.uplink.run(lambda: EventLog(connect(self.folder / "lintel.db")), self.stop)
         except BaseException as failure:
             self.failure = failure
             raise
