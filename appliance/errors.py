@@ -54,3 +54,7 @@ class BrokerError(LintelError, ConnectionError):
 
 class DatasetError(LintelError, ValueError):
     """A list of pairs or images for an evaluation is malformed."""
+
+
+class ScheduleError(LintelError, ValueError):
+    """Hours, a calendar or a rule of the door contradict themselves or cannot be read."""
