@@ -12,7 +12,7 @@ from rich.text import Text
 
 from appliance.commands.snapshot import Setting, Snapshot
 from appliance.web import plain
-from appliance.web.rows import Row, clock_words
+from appliance.web.rows import Row, clock_words, merged
 from appliance.web.view import Now
 from appliance.web.words import Tone
 
@@ -33,7 +33,7 @@ _LEAF = {
 _BOLT = {"LOCKED": "■", "UNLOCKED": "□", "LOCKDOWN": "▣", "FORCED": "▲", "HELD": "!", "RELEASED": "»"}
 _TO_ASCII = str.maketrans("█░┃✓›▲·•…■□▣»╭╮╰╯─│┴╲╵", "#-|+>X.*.#o%>++++-|+\\'")
 """For terminals that cannot show the rest; one character for one, so that nothing moves."""
-_KEYS = (("0-9 #", "type a PIN"), ("r", "way out"), ("q", "quit"))
+_KEYS = (("0-9 #", "type a PIN"), ("r", "way out"), ("o", "door"), ("q", "quit"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def screen(picture: Picture, width: int, height: int) -> Layout:
         Layout(_title(picture), size=1),
         Layout(name="top", size=8),
         Layout(_answer(picture), size=4),
-        Layout(_events(picture.listed), ratio=1, minimum_size=4),
+        Layout(_events(merged(picture.listed)), ratio=1, minimum_size=4),
     ]
     if tall:
         parts.append(Layout(_log(picture.snapshot.log), ratio=1, minimum_size=4))
@@ -100,7 +100,7 @@ def _door(picture: Picture) -> RenderableType:
     art = Text("\n".join(_LEAF["ajar" if door.ajar else "shut"]).format(bolt), STYLE[door.state.tone])
     words = Text.assemble(
         (door.state.title, STYLE[door.state.tone]),
-        f"\n{door.lock.title}\n{door.contact.title}\n",
+        f"\nLock: {door.lock.title.lower()}\nContact: {door.contact.title.lower()}\n",
         (_for(door.since, picture.snapshot.mono), "dim"),
     )
     body = Table.grid(padding=(0, 2))

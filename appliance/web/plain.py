@@ -14,19 +14,19 @@ _MILLISECONDS_FROM = 1e11
 """A Unix time above this (year 5138 in seconds) is in milliseconds."""
 _STATUS_KEYS = {
     "door": (
-        *("at", "pid", "state", "since", "lock", "contact", "vision", "simulated", "keypad", "last"),
+        *("at", "pid", "state", "since", "lock", "contact", "vision", "simulated", "keypad", "store", "last"),
         *("seq", "type", "why", "person", "by", "at_utc"),
     ),
     "vision": (
         *("at", "pid", "camera", "fps", "faces", "stage", "hint", "face", "score", "threshold", "passive"),
         *("surround", "votes", "person", "stages_ms", "simulated", "scene"),
-        *("detect", "mesh", "liveness", "embed", "match", "quality", "align"),
+        *("detect", "mesh", "align", "surround", "liveness", "embed", "match"),
     ),
-    "net": ("at", "pid", "mqtt", "outbox"),
+    "net": ("at", "pid", "mqtt", "outbox", "port"),
 }
 _EVENT_KEYS = (
     *("v", "id", "dev", "boot", "seq", "t", "tq", "mono_ms", "type", "why", "pid", "by", "score", "thr", "live"),
-    *("cfg", "roster", "mdl", "prev", "detail", "latency_ms", "compute_ms", "door", "pin", "late", "until"),
+    *("cfg", "roster", "mdl", "prev", "detail", "latency_ms", "compute_ms", "late", "votes", "wait_seconds", "count"),
 )
 
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from appliance.errors import LintelError
 from appliance.web import plain
-from appliance.web.rows import Row, rows
+from appliance.web.rows import Row, merged, rows
 from appliance.web.view import now
 
 ROWS = 40
@@ -94,7 +94,7 @@ class Reader:
     def _read_record(self) -> None:
         trouble = None
         try:
-            self._listed = rows(self._events(ROWS), self._zone)
+            self._listed = merged(rows(self._events(ROWS), self._zone))
         except (LintelError, OSError) as error:
             trouble = f"The record of events cannot be read: {error}"[:300]
             if trouble != self._trouble:

@@ -1,7 +1,7 @@
 """Events as lines that people read, newest first."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -49,6 +49,27 @@ def rows(events: Iterable[object], zone: ZoneInfo) -> list[Row]:
     """Read events, drop what is not one, and put the newest first."""
     known = (row for row in (_row(event, zone) for event in events) if row)
     return sorted(known, key=lambda row: row.seq, reverse=True)
+
+
+def merged(listed: Sequence[Row]) -> list[Row]:
+    """The same rows, but an unlock right after the answer that caused it becomes that answer's latency."""
+    kept: list[Row] = []
+    for row in listed:
+        unlock = kept[-1] if kept else None
+        if row.granted and unlock and _caused(row, unlock):
+            kept[-1] = replace(row, latency_ms=unlock.latency_ms, compute_ms=unlock.compute_ms)
+        else:
+            kept.append(row)
+    return kept
+
+
+def _caused(answer: Row, later: Row) -> bool:
+    return (
+        (later.kind, later.why) == ("door", "unlocked")
+        and later.means == answer.means
+        and later.person == answer.person
+        and 0 < later.seq - answer.seq <= 2
+    )
 
 
 def last_decision(listed: Iterable[Row]) -> Row | None:

@@ -158,6 +158,9 @@ def _visitor(vision: Status | None) -> VisitorView:
     stage = _said(words.STAGE, known, "stage")
     if vision is None:
         stage = Said("unknown", "No word from the camera", "PIN and the way out work as always.", "needs")
+    camera = words.CAMERA.get(plain.text(known.get("camera"), 40) or "")
+    if camera and camera.tone in ("needs", "alarm"):
+        stage = Said("blind", camera.alarm, "PIN and the way out work as always.", "needs")
     hint = plain.text(known.get("hint"), 40)
     return VisitorView(
         stage=stage,
@@ -194,6 +197,8 @@ def _parts(door: Status | None, vision: Status | None, net: Status | None) -> tu
         parts.append(Part("fps", "Frames each second", f"{fps:.0f}", "", "quiet"))
     parts.append(_part("vision", "Face recognition", words.VISION, door))
     parts.append(_part("keypad", "Keypad", words.KEYPAD, door))
+    if (door or {}).get("store"):
+        parts.append(_part("store", "Record of events", words.STORE, door))
     parts.append(_part("mqtt", "Broker (MQTT)", words.MQTT, net))
     waiting = plain.whole((net or {}).get("outbox"))
     if waiting is not None:
@@ -217,6 +222,7 @@ def _alarms(door: Status | None, vision: Status | None, net: Status | None) -> l
         # The door says the camera is down or its process silent; the causes above and below say it better.
         None if camera or vision is None else _alarm(words.VISION, door, "vision"),
         _alarm(words.KEYPAD, door, "keypad"),
+        _alarm(words.STORE, door, "store"),
         _alarm(words.MQTT, net, "mqtt"),
         *(_silent(name, status) for name, status in (("door", door), ("vision", vision), ("net", net))),
     ]

@@ -42,14 +42,14 @@ DOOR: Mapping[str, Words] = {
 }
 
 LOCK: Mapping[str, Words] = {
-    "secure": Words("Lock engaged", tone="good"),
-    "released": Words("Lock released", tone="act"),
+    "secure": Words("Engaged", tone="good"),
+    "released": Words("Released", tone="act"),
 }
 
 CONTACT: Mapping[str, Words] = {
-    "closed": Words("Door shut", tone="good"),
-    "open": Words("Door ajar", tone="act"),
-    "none": Words("No door contact", "Without one the door cannot tell that it was forced or held."),
+    "closed": Words("Shut", tone="good"),
+    "open": Words("Open", tone="act"),
+    "none": Words("Not fitted", "Without one the door cannot tell that it was forced or held."),
 }
 
 STAGE: Mapping[str, Words] = {
@@ -64,15 +64,19 @@ STAGE: Mapping[str, Words] = {
 HINT: Mapping[str, Words] = {
     "come_closer": Words("Come closer"),
     "step_back": Words("Step back a little"),
-    "look_straight": Words("Look straight at the camera"),
-    "turn_left": Words("Turn a little to the left"),
-    "turn_right": Words("Turn a little to the right"),
-    "hold_still": Words("Hold still"),
     "one_person": Words("One person at a time"),
+    "look_straight": Words("Look straight at the camera"),
+    "hold_still": Words("Hold still"),
     "more_light": Words("More light on the face"),
-    "less_light": Words("Less light behind the face"),
-    "uncover_face": Words("Uncover your face"),
-    "centre": Words("Step to the middle"),
+    "less_light": Words("Less light on the face"),
+}
+
+SCENE: Mapping[str, Words] = {
+    "empty": Words("nobody is there"),
+    "resident": Words("someone enrolled walks up"),
+    "stranger": Words("a stranger walks up"),
+    "photo": Words("someone holds up a photo"),
+    "pin": Words("someone types a PIN"),
 }
 
 SCENE: Mapping[str, Words] = {
@@ -150,7 +154,6 @@ STEP: Mapping[str, Words] = {
     "liveness": Words("Check it is live"),
     "embed": Words("Describe it"),
     "match": Words("Compare"),
-    "quality": Words("Judge sharpness"),
     "align": Words("Straighten"),
     "surround": Words("Watch the background"),
 }
@@ -182,6 +185,16 @@ KEYPAD: Mapping[str, Words] = {
     "locked_out": Words("Paused", "Too many wrong PINs. It comes back by itself.", "needs", "Keypad paused"),
 }
 
+STORE: Mapping[str, Words] = {
+    "ok": Words("Written", tone="good"),
+    "failed": Words(
+        "Not written",
+        "The door works and keeps what happens in memory. lintel doctor says what is wrong with the disk.",
+        "needs",
+        "The record cannot be written",
+    ),
+}
+
 MQTT: Mapping[str, Words] = {
     "off": Words("Not set up", "Events stay on this device."),
     "online": Words("Connected", tone="good"),
@@ -206,33 +219,47 @@ PROCESS: Mapping[str, Words] = {
 EVENT: Mapping[tuple[str, str], Words] = {
     ("door", "unlocked"): Words("Unlocked", tone="good"),
     ("door", "locked"): Words("Locked"),
-    ("door", "open"): Words("Opened"),
     ("door", "opened"): Words("Opened"),
     ("door", "closed"): Words("Closed"),
-    ("door", "held"): Words("Held open", tone="needs"),
-    ("door", "held_cleared"): Words("No longer held open"),
+    ("door", "held"): Words("Held open too long", tone="needs"),
     ("door", "forced"): Words("Forced open", tone="alarm"),
-    ("door", "forced_cleared"): Words("Closed after being forced"),
-    ("door", "lockdown"): Words("Lockdown", tone="needs"),
+    ("door", "withheld"): Words("Let in, but the door is in lockdown", tone="needs"),
+    ("door", "lockdown"): Words("Lockdown began", tone="needs"),
+    ("door", "lockdown_end"): Words("Lockdown lifted", tone="good"),
     ("door", "released"): Words("Released by the fire input", tone="alarm"),
-    ("tamper", "opened"): Words("The case was opened", tone="alarm"),
+    ("door", "fire_end"): Words("Fire input back to normal", tone="good"),
     ("tamper", "case_open"): Words("The case was opened", tone="alarm"),
     ("tamper", "case_closed"): Words("The case was closed"),
     ("audit", "person_added"): Words("Person added"),
+    ("audit", "renamed"): Words("Person renamed"),
     ("audit", "person_removed"): Words("Person removed and erased"),
-    ("audit", "person_suspended"): Words("Person suspended"),
-    ("audit", "person_resumed"): Words("Suspension lifted"),
-    ("audit", "person_enrolled"): Words("Face enrolled"),
-    ("audit", "pin_issued"): Words("PIN issued"),
-    ("sys", "started"): Words("Started"),
-    ("sys", "stopped"): Words("Stopped"),
+    ("audit", "consent_given"): Words("Consent recorded"),
+    ("audit", "consent_withdrawn"): Words("Consent withdrawn, face erased"),
+    ("audit", "consent_expired"): Words("Consent ended, face erased", tone="needs"),
+    ("audit", "templates_added"): Words("Face enrolled"),
+    ("audit", "suspended"): Words("Access suspended"),
+    ("audit", "resumed"): Words("Suspension lifted"),
+    ("audit", "extended_on"): Words("Longer opening time given"),
+    ("audit", "extended_off"): Words("Longer opening time ended"),
+    ("audit", "validity_set"): Words("Dates of access changed"),
+    ("audit", "groups_set"): Words("Groups changed"),
+    ("audit", "pin_set"): Words("PIN set"),
+    ("audit", "pin_refused"): Words("A wished PIN was refused"),
+    ("audit", "pin_removed"): Words("PIN removed"),
+    ("sys", "started"): Words("Door process started"),
+    ("sys", "stopped"): Words("Door process stopped"),
     ("sys", "vision_lost"): Words("Face recognition went silent", tone="needs"),
     ("sys", "vision_back"): Words("Face recognition is back", tone="good"),
-    ("sys", "camera_lost"): Words("Camera lost", tone="needs"),
-    ("sys", "camera_back"): Words("Camera is back", tone="good"),
     ("sys", "keypad_lost"): Words("Keypad unplugged", tone="needs"),
     ("sys", "keypad_back"): Words("Keypad is back", tone="good"),
+    ("sys", "store_lost"): Words("The record could not be written", tone="needs"),
+    ("sys", "store_back"): Words("The record is written again", tone="good"),
+    ("sys", "events_lost"): Words("Events were lost while the disk failed", tone="alarm"),
+    ("sys", "disk_full"): Words("The disk is full", tone="needs"),
     ("sys", "gap"): Words("Older events were thinned out", tone="needs"),
+    ("sys", "pin_unusable"): Words("PINs could not be checked", tone="needs"),
+    ("sys", "doorline_refused"): Words("Messages to the door were refused", tone="needs"),
+    ("sys", "bad_message"): Words("A message from the broker was refused", tone="needs"),
 }
 
 

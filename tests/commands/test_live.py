@@ -44,7 +44,7 @@ def test_each_state_fits_each_size(state: str, width: int, height: int) -> None:
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
 def test_says_what_people_need(width: int, height: int) -> None:
     shown = "\n".join(drawn(snapshot("granted"), width, height))
-    for words in ("Unlocked", "Lock released", "Answer given", "0.71 of 0.62", "0.94 of 0.70", "3 frames agree"):
+    for words in ("Unlocked", "Lock: released", "Answer given", "0.71 of 0.62", "0.94 of 0.70", "3 frames agree"):
         assert words in shown
     for words in ("Let in", "Face", "3f2a91bc", "last unlock 412 ms", "Simulated camera and lock"):
         assert words in shown

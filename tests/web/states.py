@@ -27,6 +27,7 @@ def door(state: str = "LOCKED", since: float = 130.0, **more: Any) -> dict[str, 
         "vision": "ok",
         "simulated": True,
         "keypad": "ok",
+        "store": "ok",
         "last": None,
     } | more
 
@@ -92,7 +93,7 @@ def history() -> Events:
         event(2, 880, "audit", "person_added", "cli", pid=ANNA),
         event(3, 801, "access", "granted", "face", pid=ANNA, score=0.742, **face),
         event(4, 801, "door", "unlocked", "face", pid=ANNA, detail={"latency_ms": 431.2, "compute_ms": 188.0}),
-        event(5, 799, "door", "open"),
+        event(5, 799, "door", "opened"),
         event(6, 797, "door", "closed"),
         event(7, 610, "access", "unknown_face", "face", score=0.214, **face),
         event(8, 420, "spoof", "spoof", "face", score=0.701, thr=0.62, live=False),
@@ -141,7 +142,7 @@ def granted() -> tuple[Statuses, Events]:
 def opened() -> tuple[Statuses, Events]:
     seen = vision("resting", score=0.713, votes=3, person=ANNA, stages_ms=TIMED, **SEEN)
     wide = door("OPEN", 1.2, lock="released", contact="open")
-    return {"door": wide, "vision": seen, "net": net()}, [*history(), *arrival(2.4), event(15, 1.2, "door", "open")]
+    return {"door": wide, "vision": seen, "net": net()}, [*history(), *arrival(2.4), event(15, 1.2, "door", "opened")]
 
 
 def refused() -> tuple[Statuses, Events]:

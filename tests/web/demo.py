@@ -1,0 +1,51 @@
+"""The page with recorded states, for work on it: `python tests/web/demo.py [STATE] [PORT]`.
+
+Without a state it walks through all of them, two seconds each.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import states
+
+from appliance.config import SiteConfig
+from appliance.web.app import build_app
+from appliance.web.server import PageServer, make_server
+
+SITE = SiteConfig(site="hq", door="front", timezone="Europe/Berlin")
+
+
+def serve(
+    state: str | None,
+    port: int,
+    fault: Callable[[], None] = lambda: None,
+    simulated: bool = True,
+) -> PageServer:
+    """A server that shows one state for good, or all in turn."""
+    names = list(states.STATES)
+
+    def chosen() -> tuple[states.Statuses, states.Events]:
+        return states.STATES[state or names[int(time.monotonic() / 2) % len(names)]]()
+
+    def latest(limit: int) -> Sequence[dict[str, Any]]:
+        fault()
+        return chosen()[1][-limit:]
+
+    app = build_app(
+        lambda: chosen()[0],
+        latest,
+        SITE,
+        "0.1.0",
+        simulated,
+        passive_threshold=0.7,
+        clock=lambda: states.MONO,
+        wall=lambda: states.UTC,
+    )
+    return make_server(app, "127.0.0.1", port)
+
+
+if __name__ == "__main__":
+    known = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] in states.STATES else None
+    serve(known, int(sys.argv[2]) if len(sys.argv) > 2 else 8480).run()
