@@ -121,7 +121,7 @@ _RECORDED = {
     Signal.OPENED_LATE: "opened",
     Signal.CLOSED: "closed",
     Signal.HELD_DUE: "held",
-    Signal.FIRE: "fire",
+    Signal.FIRE: "released",
     Signal.FIRE_END: "fire_end",
     Signal.LOCKDOWN: "lockdown",
     Signal.LOCKDOWN_END: "lockdown_end",
@@ -166,7 +166,7 @@ class Door:
         self._enter(State.RELEASED if fire else self._settled(now.mono), now.mono)
         self.lock = self._wanted(now.mono)
         self._by = ("fire", None)
-        events = [self._event("fire", now)] if fire else []
+        events = [self._event("released", now)] if fire else []
         return [self.lock, *events]
 
     def step(self, now: Moment, given: Input = None) -> list[Output]:
@@ -266,7 +266,7 @@ class Door:
         if given.open is self._tampered:
             return []
         self._tampered = given.open
-        return [Event(EventType.TAMPER, "case_opened" if given.open else "case_closed", now)]
+        return [Event(EventType.TAMPER, "case_open" if given.open else "case_closed", now)]
 
     @staticmethod
     def _event(why: str, now: Moment, person: str | None = None, by: str | None = None) -> Event:

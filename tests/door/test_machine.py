@@ -92,7 +92,7 @@ def test_pulled_just_as_the_strike_fell_is_not_forced():
 
 def test_fire_opens_until_it_is_over():
     door = a_door()
-    assert play(door, (1, Fire(True))) == ["release", "unlocked", "fire"]
+    assert play(door, (1, Fire(True))) == ["release", "unlocked", "released"]
     assert play(door, (2, OPEN), (3, CLOSED), (4, GRANT), (500, None)) == ["opened", "closed"]
     assert door.state is State.RELEASED
     assert play(door, (501, Fire(False))) == ["secure", "locked", "fire_end"]
@@ -168,7 +168,7 @@ def test_power_comes_with_the_door_open():
 def test_power_comes_during_a_fire():
     door = Door(UNLOCK, HELD)
     first, event = door.begin(at(7), contact_open=False, fire=True)
-    assert (first, event.why) == ("release", "fire")
+    assert (first, event.why) == ("release", "released")
 
 
 def test_a_refusal_moves_nothing():
@@ -178,7 +178,7 @@ def test_a_refusal_moves_nothing():
 def test_tamper_is_told_once():
     door = a_door()
     assert play(door, (1, Tamper(False)), (1, Tamper(True)), (2, Tamper(True)), (3, Tamper(False))) == [
-        "case_opened",
+        "case_open",
         "case_closed",
     ]
 

@@ -1,0 +1,77 @@
+"""The door process: who is wired to whom. It starts with a broken store, key or keypad: the way out needs none."""
+
+import logging
+import signal
+import threading
+from pathlib import Path
+
+from appliance.config import Config
+from appliance.daemons.doorparts import rules, store_opener, uid
+from appliance.door.inbox import Inbox
+from appliance.door.journal import Journal
+from appliance.door.keypad import Keypad, opener
+from appliance.door.listener import Listener
+from appliance.door.lock import Lock
+from appliance.door.loop import Loop
+from appliance.door.machine import Door
+from appliance.door.pinhash import PinHash
+from appliance.door.pins import open_lines
+from appliance.door.report import Report
+from appliance.door.simulator import Hand
+from appliance.system import clock, notify
+from appliance.system.doorline import Doorline
+from appliance.system.parent import end_with_supervisor
+from appliance.system.status import StatusFile
+
+log = logging.getLogger(__name__)
+
+
+def main(config: Config) -> int:
+    """Hold the door until SIGTERM. Returns 1 if something broke. Raises LockError: there are no lines to hold."""
+    end_with_supervisor()
+    run = Path(config.paths.run, "door")
+    lines = open_lines(config.pins)
+    lock, inbox, pins = Lock(lines.relay, config.door.lock), Inbox(), PinHash()
+    hand = Hand(lines.bench) if lines.bench else None
+    status = StatusFile(run / "status.json")
+    journal = Journal(store_opener(Path(config.paths.state), pins), inbox, clock.now)
+    loop = Loop(
+        door=Door(config.door.unlock_seconds, config.door.held_seconds, config.door.relock_on_close),
+        lock=lock,
+        switches=lines.switches,
+        inbox=inbox,
+        record=journal,
+        rules=rules(config),
+        report=Report(status.publish, lines.bench, keypad=config.keypad.source),
+        now=clock.now,
+        moved=hand.lock_moved if hand else None,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.stop())
+    threading.excepthook = lambda broken: loop.fail(broken.exc_value)
+    for switch in lines.switches.values():
+        switch.watch(inbox.edge)
+    vision, net = uid(config.users.vision), uid(config.users.net)
+    threads: list[Journal | Listener | Keypad] = [journal]
+    threads.append(Listener(lambda: Doorline(run / "doorline.sock", vision, net), pins.digest, inbox))
+    if (keys := opener(config.keypad)) is not None:
+        threads.append(Keypad(keys, config.keypad.idle_seconds, pins.digest, inbox, hand.key if hand else None))
+    try:
+        for thread in threads:
+            thread.start()
+        loop.run()
+        return 0
+    except Exception:
+        log.exception("the door broke: its lock goes to rest, and it starts anew")
+        return 1
+    finally:
+        lock.close()
+        notify.stopping()
+        for part in (*threads[::-1], status):
+            part.close()
+
+
+def rest(config: Config) -> int:
+    """Return the relay to rest after a kill (ExecStopPost=). Raises LockError."""
+    open_lines(config.pins)
+    return 0

@@ -1,0 +1,59 @@
+"""What the door's wiring needs out of the settings. What is wrong here costs faces or PINs, never the way out."""
+
+import logging
+import os
+import pwd
+from collections.abc import Callable
+from pathlib import Path
+
+from appliance.access.decide import Rules
+from appliance.config import Config
+from appliance.door.journal import Store
+from appliance.door.pinhash import PinHash
+from appliance.errors import ModelError
+from appliance.system.manifest import embedder_id, folder
+
+log = logging.getLogger(__name__)
+
+NOBODY = -2
+"""A uid that no process has."""
+
+
+def rules(config: Config) -> Rules:
+    """The rules of this door. Without a manifest no face opens."""
+    try:
+        models = frozenset([embedder_id(folder(config.paths.models))])
+    except ModelError as error:
+        log.error("%s; until then nobody comes in by face", error)
+        models = frozenset()
+    return Rules(
+        unlock_seconds=config.door.unlock_seconds,
+        extended_unlock_seconds=config.door.extended_unlock_seconds,
+        models=models,
+        margin=config.recognition.margin,
+        votes=config.recognition.votes,
+        passive_threshold=config.liveness.passive_threshold,
+    )
+
+
+def uid(user: str) -> int:
+    """The uid whose datagrams are believed; empty: this process's own."""
+    if not user:
+        return os.getuid()
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        log.error("user %s does not exist: its datagrams are refused; create it, or correct [users]", user)
+        return NOBODY
+
+
+def store_opener(state: Path, pins: PinHash) -> Callable[[], Store]:
+    """What opens the store, in the thread that calls it."""
+
+    def open_store() -> Store:
+        # Database and cryptography take a second to import on a small board: the way out works before that.
+        from appliance.door.memory import Memory  # noqa: PLC0415
+
+        return Memory(state, pins)
+
+    return open_store

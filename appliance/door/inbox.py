@@ -1,0 +1,136 @@
+"""What the door's loop is told, and the one place where it is told."""
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from appliance.access.lockout import Outcome
+from appliance.access.roster import Roster
+from appliance.facts import AdminUnlock, Alive, Match, PinEntry
+from appliance.store.chain import StoredEvent
+
+ROOM = 256
+"""Items that may wait. A sender can be silenced; the button and the fire line cannot, they have room of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A switch changed."""
+
+    name: str
+    active: bool
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeypadState:
+    """How the keypad on the wall fares: `ok`, `none` or `lost`."""
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class PinUnusable:
+    """A PIN was entered, but there is no key to hash it with."""
+
+    keypad: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The journal's answer on some events."""
+
+    tickets: tuple[int, ...]
+    durable: bool
+    last: StoredEvent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RosterLoaded:
+    """The people as the store has them now."""
+
+    roster: Roster
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the record tells of the time before this start."""
+
+    outcomes: tuple[tuple[Outcome, float], ...]
+    """With the monotonic seconds, of this boot, at which they count as having happened."""
+    unlock_ids: frozenset[str] = frozenset()
+    """Ids of administrators' unlocks that were used."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """Whether the record can be written: `ok`, or why not in one word."""
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Datagrams thrown away since the last report, by fault."""
+
+    counts: Mapping[str, int]
+
+
+Item = (
+    Edge
+    | Match
+    | PinEntry
+    | AdminUnlock
+    | Alive
+    | KeypadState
+    | PinUnusable
+    | Written
+    | RosterLoaded
+    | History
+    | StoreState
+    | Refusals
+)
+
+
+class Post(Protocol):
+    """Where the threads put what they have learnt."""
+
+    def put(self, item: Item) -> None:
+        """Never waits."""
+
+
+class Inbox:
+    """Many writers, one reader. Edges and the journal's answers go before everything else."""
+
+    def __init__(self) -> None:
+        self._urgent: deque[Item] = deque()
+        self._others: deque[Item] = deque()
+        self._wake = threading.Condition()
+        self.dropped = 0
+
+    def put(self, item: Item) -> None:
+        """Add an item; dropped if too many wait. Never waits."""
+        with self._wake:
+            # The journal's answers come in the number the loop asked for; edges cannot outrun a debounced wire.
+            if isinstance(item, Edge | Written):
+                self._urgent.append(item)
+            elif len(self._others) < ROOM:
+                self._others.append(item)
+            else:
+                self.dropped += 1
+            self._wake.notify()
+
+    def edge(self, name: str, active: bool, at: float) -> None:
+        """A switch changed (`pins.OnChange`)."""
+        self.put(Edge(name, active, at))
+
+    def get(self, timeout: float) -> Item | None:
+        """The next item, or None after `timeout` seconds without one."""
+        with self._wake:
+            if not (self._urgent or self._others) and timeout > 0:
+                self._wake.wait(timeout)
+            if self._urgent:
+                return self._urgent.popleft()
+            return self._others.popleft() if self._others else None

@@ -1,0 +1,115 @@
+"""The store as the door uses it: its record, its people, its key. Belongs to the journal's thread."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from appliance.access.lockout import Outcome
+from appliance.access.roster import Roster
+from appliance.door.inbox import History
+from appliance.door.pinhash import PinHash
+from appliance.errors import KeyFileError
+from appliance.facts import ClockQuality, Credential, Event, EventType, Moment, Reason
+from appliance.store.ballast import FILE as BALLAST_FILE
+from appliance.store.ballast import Ballast
+from appliance.store.chain import StoredEvent
+from appliance.store.database import FILE, connect, data_version, roster_version
+from appliance.store.events import EventLog
+from appliance.store.people import People
+from appliance.system import clock
+from appliance.system.keys import DeviceKey
+
+BUSY_SECONDS = 1.0
+"""The journal waits this long for another writer, then tries again: its queue must keep moving."""
+ROSTER_SECONDS = 300.0
+"""Consents run out by the clock alone, so people are read again this often even if nothing changed."""
+BALLAST_SECONDS = 60.0
+HISTORY_EVENTS = 200
+
+
+class Memory:
+    """One connection. Any method may raise StoreError; then it is closed, and opened anew."""
+
+    def __init__(self, state: Path, pins: PinHash) -> None:
+        """Raises StoreError."""
+        self._state, self._pins = state, pins
+        self._fresh = not (state / FILE).exists()
+        self._db = connect(state / FILE, BUSY_SECONDS)
+        self._ballast = Ballast(state / BALLAST_FILE)
+        self._log = EventLog(self._db, clock.boot_id() or "unknown", ballast=self._ballast)
+        self._people: People | None = None
+        self._seen: int | None = None
+        self._roster_version: int | None = None
+        self._roster_due = self._ballast_due = 0.0
+
+    def append(self, events: Sequence[Event]) -> list[StoredEvent]:
+        """Durable when it returns."""
+        return self._log.append_many(events)
+
+    def changed_roster(self, now: float) -> Roster | None:
+        """The people, if they changed since the last call or may have. Raises KeyFileError: no key, or another's."""
+        seen = data_version(self._db)
+        if seen == self._seen and now < self._roster_due:
+            return None
+        version = roster_version(self._db)
+        if version == self._roster_version and now < self._roster_due:
+            self._seen = seen
+            return None
+        people = self._open_people()
+        roster = people.roster()
+        self._seen, self._roster_version, self._roster_due = seen, version, now + ROSTER_SECONDS
+        return roster
+
+    def upkeep(self, now: float) -> None:
+        """Keep the ballast in place."""
+        if now >= self._ballast_due:
+            self._ballast.keep()
+            self._ballast_due = now + BALLAST_SECONDS
+
+    def history(self, now: Moment) -> History:
+        """Failures and grants that still count, and unlocks that were used, as far as the record goes back."""
+        rows = self._log.latest(HISTORY_EVENTS, (EventType.PIN,))
+        rows += self._log.latest(HISTORY_EVENTS, (EventType.ACCESS, EventType.SPOOF))
+        boot = clock.boot_id()
+        told = [(outcome(row), happened(row, now, boot)) for row in sorted(rows, key=lambda row: row.seq)]
+        ids = [row.detail.get("id") for row in rows]
+        return History(
+            tuple((what, at) for what, at in told if what is not None),
+            frozenset(unlock_id for unlock_id in ids if isinstance(unlock_id, str)),
+        )
+
+    def close(self) -> None:
+        """May be called twice."""
+        self._db.close()
+
+    def _open_people(self) -> People:
+        if self._people is None:
+            try:
+                key = DeviceKey.load(self._state, create=self._fresh)
+            except OSError as error:
+                raise KeyFileError(str(error)) from error
+            self._people = People(self._db, key, now=clock.now)
+            self._pins.give(key, self._people.pin_salt)
+        return self._people
+
+
+def outcome(row: StoredEvent) -> Outcome | None:
+    """What a stored event means to the lock-outs; None if it is of a kind this release does not know."""
+    try:
+        keypad = row.detail.get("keypad")
+        return Outcome(
+            Reason(row.why), Credential(row.by or ""), row.person, keypad if isinstance(keypad, str) else None
+        )
+    except ValueError:
+        return None
+
+
+def happened(row: StoredEvent, now: Moment, boot: str) -> float:
+    """Monotonic seconds of this boot at which it counts as having happened.
+
+    Where the clock cannot tell how long ago it was, it counts as now: pulling the plug shortens no lock-out.
+    """
+    if boot and row.boot == boot:
+        return min(row.mono_ms / 1000, now.mono)
+    if ClockQuality.UNKNOWN in (row.quality, now.quality):
+        return now.mono
+    return now.mono - max(0.0, now.utc - row.t_ms / 1000)

@@ -1,0 +1,64 @@
+"""How those fare that the door hears from: vision, the keypad, the store, and whoever writes on the doorline."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from appliance.door.inbox import Item, KeypadState, PinUnusable, Refusals, StoreState
+from appliance.door.report import Report
+from appliance.facts import Alive
+
+VISION_SECONDS = 5.0
+"""Vision is lost after this long without a heartbeat; it sends one a second."""
+
+News = tuple[str, Mapping[str, Any]]
+"""`why` and `detail` of an event for the record."""
+
+
+class Peers:
+    """Keeps the report up to date, and says what is worth an event: each loss once, and each return."""
+
+    def __init__(self, report: Report, now: float) -> None:
+        self._report = report
+        self._alive_at: float | None = now
+        self._vision_lost = self._keypad_lost = False
+
+    def hear(self, item: Item) -> News | None:
+        """One of them speaks."""
+        match item:
+            case Alive(_, at, detail):
+                return self._alive(at, detail)
+            case KeypadState(state):
+                return self._keypad(state)
+            case StoreState(state):
+                return self._store(state)
+            case Refusals(counts):
+                return "doorline_refused", dict(counts)
+            case PinUnusable(keypad):
+                return "pin_unusable", {"keypad": keypad}
+        return None
+
+    def watch(self, now: float) -> News | None:
+        """Somebody should have spoken."""
+        if self._alive_at is None or now - self._alive_at <= VISION_SECONDS:
+            return None
+        self._alive_at, self._vision_lost = None, True
+        self._report.vision = "lost"
+        return "vision_lost", {}
+
+    def _alive(self, at: float, detail: str) -> News | None:
+        lost, self._vision_lost = self._vision_lost, False
+        self._alive_at, self._report.vision = at, detail
+        return ("vision_back", {"detail": detail}) if lost else None
+
+    def _keypad(self, state: str) -> News | None:
+        lost, self._keypad_lost = self._keypad_lost, state == "lost"
+        self._report.keypad = state
+        if state == "lost":
+            return "keypad_lost", {}
+        return ("keypad_back", {}) if lost and state == "ok" else None
+
+    def _store(self, state: str) -> News | None:
+        before, self._report.store = self._report.store, state
+        if state == "failed":
+            return "store_lost", {}
+        return ("store_back", {}) if before == "failed" else None

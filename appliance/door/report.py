@@ -1,0 +1,118 @@
+"""What the door tells: events of access for the record, and its status for the page."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from appliance.access.decide import Asked
+from appliance.door.machine import Door
+from appliance.facts import (
+    AdminUnlock,
+    Credential,
+    Decision,
+    DoorCommand,
+    Event,
+    EventType,
+    Match,
+    Moment,
+    PinEntry,
+    Reason,
+)
+from appliance.store.chain import StoredEvent
+
+PUBLISH_SECONDS = 1.0
+"""The status is published at least this often, so that its age tells whether the loop lives."""
+
+EDGES_SHOWN = 64
+
+
+def access_event(decision: Decision, credential: Asked, now: Moment) -> Event:
+    """The record of one decision. It says why, by what and whom; a PIN or a template is never in it."""
+    detail: dict[str, Any] = {}
+    match credential:
+        case Match():
+            detail = {"model": credential.model, "votes": credential.votes}
+        case PinEntry():
+            detail = {"keypad": credential.keypad}
+        case AdminUnlock():
+            detail = {"admin": credential.by, "id": credential.id}
+    if decision.until is not None:
+        detail["wait_seconds"] = round(decision.until - now.mono, 1)
+    return Event(
+        type=_type(decision),
+        why=decision.reason.value,
+        at=now,
+        person=decision.person,
+        by=decision.by.value,
+        score=decision.score,
+        threshold=decision.threshold,
+        live=decision.live,
+        detail=detail,
+    )
+
+
+def _type(decision: Decision) -> EventType:
+    if decision.reason is Reason.SPOOF:
+        return EventType.SPOOF
+    failed = decision.reason in (Reason.UNKNOWN_PIN, Reason.LOCKED_OUT)
+    return EventType.PIN if failed and decision.by is Credential.PIN else EventType.ACCESS
+
+
+class Recorder(Protocol):
+    """What remembers a simulated relay (`pins.Bench`)."""
+
+    def relay_edges(self) -> list[tuple[float, bool]]:
+        """Monotonic seconds, and whether the coil was energised from then on."""
+
+
+class Report:
+    """The door's status, published when it changes and now and then."""
+
+    def __init__(
+        self,
+        publish: Callable[[Mapping[str, Any]], None],
+        recorder: Recorder | None = None,
+        *,
+        keypad: str = "none",
+    ) -> None:
+        """`publish` must not wait. `recorder`: the far end of simulated pins. `keypad`: the source that is set."""
+        self._publish, self._recorder = publish, recorder
+        self.simulated = recorder is not None
+        self.keypad = "none" if keypad == "none" else "lost"  # until it says otherwise
+        self.vision = "lost"
+        self.store = ""
+        self._last: dict[str, Any] | None = None
+        self._told: dict[str, Any] = {}
+        self._due = 0.0
+
+    def last(self, event: StoredEvent) -> None:
+        """The newest event on the disk."""
+        at = datetime.fromtimestamp(event.t_ms / 1000, UTC).isoformat(timespec="milliseconds")
+        self._last = {
+            "seq": event.seq,
+            "type": event.type.value,
+            "why": event.why,
+            "person": event.person,
+            "by": event.by,
+            "at_utc": at.replace("+00:00", "Z"),
+        }
+
+    def publish(self, door: Door, now: float, *, locked_out: bool) -> None:
+        """Publish what has changed, or the same again when it is time."""
+        contact = "none" if door.contact_open is None else "open" if door.contact_open else "closed"
+        told: dict[str, Any] = {
+            "state": door.state.value,
+            "since": door.since,
+            "lock": "released" if door.lock is DoorCommand.RELEASE else "secure",
+            "contact": contact,
+            "vision": self.vision,
+            "simulated": self.simulated,
+            "keypad": "locked_out" if locked_out and self.keypad == "ok" else self.keypad,
+            "store": self.store,
+            "last": self._last,
+        }
+        if told == self._told and now < self._due:
+            return
+        self._told, self._due = told, now + PUBLISH_SECONDS
+        edges = self._recorder.relay_edges()[-EDGES_SHOWN:] if self._recorder else None
+        self._publish(told if edges is None else {**told, "edges": edges})
