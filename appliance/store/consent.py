@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass
 
+from appliance.errors import EnrolmentError
+
 NOTICE_VERSION = "2026-1"
 """Changes with every change of NOTICE. A consent says which version it was given to."""
+
+EARLIEST_UTC = 1_735_689_600.0
+"""2025-01-01: a clock before this was never set."""
 
 TERM_DAYS = 1095
 """A consent ends after three years at the latest (Illinois BIPA, 740 ILCS 14/15(a))."""
@@ -37,7 +42,13 @@ class Consent:
 
 
 def given(utc: float, by: str, days: int = TERM_DAYS) -> Consent:
-    """Consent to today's notice, given at `utc` (epoch seconds) for `days`. ValueError: beyond the longest term."""
+    """Consent to today's notice, given at `utc` (epoch seconds) for `days`.
+
+    Raises ValueError: beyond the longest term. EnrolmentError: the clock was never set, so the
+    term would be over as soon as it is.
+    """
     if not 1 <= days <= TERM_DAYS:
         raise ValueError(f"a consent of {days} days: must be 1 to {TERM_DAYS}")
+    if utc < EARLIEST_UTC:
+        raise EnrolmentError("a consent has a date and a term, and this device's clock is not set: set it first")
     return Consent(NOTICE_VERSION, utc, by, utc + days * 86400)

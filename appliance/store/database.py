@@ -108,9 +108,13 @@ def meta(db: Database, key: str) -> int | bytes:
 
 def faults(db: Database) -> list[str]:
     """What SQLite's own check finds wrong; empty when sound. Reads the whole file. Raises StoreError."""
-    with _explained(_path(db), "checked"):
+    try:
         found = [str(row[0]) for row in db.execute("PRAGMA integrity_check(20)")]
         found += [f"{row[0]} row {row[1]} points at nothing" for row in db.execute("PRAGMA foreign_key_check")]
+    except sqlite3.Error as error:
+        if _code(error).startswith("SQLITE_CORRUPT"):
+            return [str(error)]
+        raise _explain(error, _path(db), "checked") from error
     return [line for line in found if line != "ok"]
 
 
