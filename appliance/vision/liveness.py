@@ -29,6 +29,11 @@ class PassiveNet:
         self._feed = Feed(model)
         self._crop = np.empty((self._feed.height, self._feed.width, 3), np.uint8)
 
+    @property
+    def id(self) -> str:
+        """`sha256:` and 12 hex digits."""
+        return f"sha256:{self._model.slot.sha256[:12]}"
+
     def score(self, pixels: Pixels, mesh: Vector) -> float:
         """0 (attack) to 1 (live) for the face of `mesh` in a (h, w, 3) uint8 BGR frame; 0 where it cannot tell."""
         left, top, right, bottom = context(mesh, pixels.shape[0], pixels.shape[1])
