@@ -7,6 +7,7 @@ connection; what it had queued dies with it, since the outbox is the `events` ta
 """
 
 import logging
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,6 +163,7 @@ class Broker:
         client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
         client.on_log = self._on_log
+        client.on_socket_open = _send_at_once
         return client
 
     def _await_connack(self) -> None:
@@ -215,6 +217,11 @@ class Broker:
     def _on_log(self, _client: Any, _data: Any, level: int, text: str) -> None:
         if level == paho.MQTT_LOG_ERR:
             self._last_error = text
+
+
+def _send_at_once(_client: Any, _data: Any, link: Any) -> None:
+    """Nagle's algorithm would hold a small packet back until the broker's system acknowledges the one before."""
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _remedy(answer: ReasonCode | None) -> str:

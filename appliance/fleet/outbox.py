@@ -116,8 +116,6 @@ class Outbox:
         if self._backlog >= self._border:
             return self._ask(False, 0, self._backlog, self._border)
         slots = max(1, int(self.window * (1 - LIVE_SHARE)))
-        if len(self._flying) > slots // 2:  # rows are read by the handful, not one for each acknowledgement
-            return self._ask(False, 0, self._backlog, self._border)
         burst = max(1.0, self._rate / 10)
         self._tokens = min(burst, self._tokens + (now - self._tokens_at) * self._rate)
         self._tokens_at = now

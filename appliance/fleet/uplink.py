@@ -22,7 +22,7 @@ from appliance.fleet.broker import REFUSED, Answer, Arrival, Broker, Will
 from appliance.fleet.discovery import announcement
 from appliance.fleet.inbound import BadMessage, Limiter, read_ack, read_command
 from appliance.fleet.machine import figures
-from appliance.fleet.outbox import WINDOW, Ask, Backoff, Outbox
+from appliance.fleet.outbox import PAGE, WINDOW, Ask, Backoff, Outbox
 from appliance.fleet.topics import Names, Payload
 from appliance.store.chain import StoredEvent
 from appliance.store.events import EventLog
@@ -31,7 +31,7 @@ from appliance.system.status import read_status
 
 log = logging.getLogger(__name__)
 
-TURN_SECONDS = 0.1
+TURN_SECONDS = 0.05
 SETTLE_SECONDS = 0.2
 """Acknowledgements are gathered this long: each settling is a transaction that waits for the disk."""
 SETTLE_ROWS = 500
@@ -39,6 +39,24 @@ STATE_SECONDS = 0.5
 COUNT_SECONDS = 2.0
 HEALTH_SECONDS = 60.0
 FAREWELL_SECONDS = 2.0
+
+
+class _Pages:
+    """Reads ahead in the backlog, so that sending one more row at each acknowledgement costs no query."""
+
+    def __init__(self) -> None:
+        self._rows: list[StoredEvent] = []
+        self._after = -1
+        self._full = False
+
+    def read(self, ask: Ask, record: EventLog) -> list[StoredEvent]:
+        """The first `limit` unsettled rows after `ask.after`. What was read ahead counts until asked to go back."""
+        ahead = [row for row in self._rows if row.seq > ask.after]
+        if ask.after < self._after or (self._full and len(ahead) < ask.limit) or not ahead:
+            ahead = record.unsettled(max(PAGE, ask.limit), after=ask.after)
+            self._full = len(ahead) >= PAGE
+        self._rows, self._after = ahead, ask.after
+        return ahead[: ask.limit]
 
 
 class Uplink:
@@ -68,6 +86,7 @@ class Uplink:
         self._outbox = outbox
         self._backoff = backoff
         self._announce = announce
+        self._backlog = _Pages()
         self._events: dict[int, int] = {}  # token -> seq
         self._others: dict[int, str] = {}  # token -> topic
         self._bad = Limiter(60.0)
@@ -122,6 +141,7 @@ class Uplink:
         self._broker.connect(will, (self._names.ack, self._names.command))
 
     def _begin(self, record: EventLog, birth: int) -> None:
+        self._backlog = _Pages()
         self._events.clear()
         self._others.clear()
         self._due.clear()
@@ -154,7 +174,8 @@ class Uplink:
     def _send(self, ask: Ask, record: EventLog, now: float) -> None:
         if not ask.room:
             return
-        rows = {stored.seq: stored for stored in record.unsettled(ask.limit, after=ask.after)}
+        found = record.unsettled(ask.limit, after=ask.after) if ask.live else self._backlog.read(ask, record)
+        rows = {stored.seq: stored for stored in found}
         chosen = self._outbox.take(ask, [(seq, self._topic(rows[seq])) for seq in rows], now)
         for seq in chosen:
             payload = topics.encode(rows[seq].wire(self._site))
