@@ -10,7 +10,6 @@ from pathlib import Path
 
 from appliance import __version__, config
 from appliance.errors import LintelError
-from appliance.system.parent import end_with_supervisor
 
 COMMANDS = {
     "run": "start the whole appliance in this terminal",
@@ -34,9 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _log_to_stderr(args.verbose)
     try:
         if args.command in DAEMONS:
-            argparse.ArgumentParser(prog=f"lintel {args.command}").parse_args(args.rest)
-            end_with_supervisor()
-            return int(importlib.import_module(f"appliance.daemons.{args.command}").main(load_config(args.config)))
+            return _daemon(args.command, args.rest, load_config(args.config))
         command = importlib.import_module(f"appliance.commands.{args.command}")
         sub = argparse.ArgumentParser(prog=f"lintel {args.command}", description=COMMANDS[args.command])
         command.add_arguments(sub)
@@ -50,6 +47,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _daemon(name: str, rest: Sequence[str], loaded: config.Config) -> int:
+    parser = argparse.ArgumentParser(prog=f"lintel {name}", description=f"{DAEMONS[name]}; a service manager runs this")
+    if name == "door":
+        parser.add_argument("--rest", action="store_true", help="only return the relay to rest (after a kill)")
+    options = parser.parse_args(rest)
+    daemon = importlib.import_module(f"appliance.daemons.{name}")
+    return int(daemon.rest(loaded) if getattr(options, "rest", False) else daemon.main(loaded))
 
 
 def load_config(files: Sequence[Path]) -> config.Config:

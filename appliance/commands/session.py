@@ -41,6 +41,20 @@ class Session:
         port = (self.statuses["net"] or {}).get("port") or self.config.web.port
         return f"http://{host}:{port}/"
 
+    @property
+    def simulated(self) -> list[str]:
+        """What is not real in this run, in plain words."""
+        words = []
+        if self.config.camera.source == "visitors":
+            words.append("visitors")
+        elif self.config.camera.source == "replay":
+            words.append("camera (files)")
+        if self.config.pins.driver == "mock":
+            words.append("lock, button and door")
+        if self.pin is not None:
+            words.append(f"a resident with PIN {self.pin}")
+        return words
+
     def start(self) -> None:
         """Start the daemons, the door first."""
         self.supervisor.start()
@@ -64,6 +78,10 @@ class Session:
     def events(self, newest: int = EVENTS_KEPT) -> Sequence[dict[str, Any]]:
         """What was recorded since the start, oldest first, at most the `newest`."""
         return [asdict(row) for row in self._record.latest(newest) if row.seq > self._first]
+
+    def wire_events(self, newest: int) -> list[dict[str, Any]]:
+        """The newest events as the broker and the page get them."""
+        return [row.wire(self.config.site) for row in self._record.latest(newest)]
 
     def peak_mb(self) -> dict[str, float]:
         """Each daemon's largest resident memory, MB."""

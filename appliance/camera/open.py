@@ -1,0 +1,35 @@
+"""From the settings to a camera: one line a source."""
+
+from pathlib import Path
+
+from appliance.camera.source import Camera
+from appliance.config import CameraConfig
+from appliance.errors import CameraError
+
+
+def open_camera(config: CameraConfig) -> Camera:
+    """The camera that `config.source` names. Each adapter is loaded only when it is the one.
+
+    Raises CameraError.
+    """
+    match config.source:
+        case "picamera2":
+            from appliance.camera.pi import PiCamera  # noqa: PLC0415
+
+            return PiCamera(config.number, config.width, config.height, config.rate, form=config.format)
+        case "v4l2":
+            from appliance.camera.v4l2 import UsbCamera  # noqa: PLC0415
+
+            return UsbCamera(Path(config.device), config.width, config.height, config.rate)
+        case "visitors":
+            from appliance.camera.visitors import Visitors  # noqa: PLC0415
+
+            return Visitors(config.width, config.height, config.rate, config.realtime)
+        case "replay":
+            from appliance.camera.replay import Folder, Video  # noqa: PLC0415
+
+            path = Path(config.path)
+            if path.is_dir():
+                return Folder(path, config.rate, config.realtime, loop=True)
+            return Video(path, config.realtime, loop=True)
+    raise CameraError(f"camera.source = {config.source!r} is unknown")

@@ -1,0 +1,97 @@
+"""The Raspberry Pi camera, through Picamera2. The only file that imports it."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+from picamera2 import MappedArray, Picamera2
+
+from appliance.errors import CameraError
+from appliance.facts import Frame, Pixels
+
+BUFFERS = 4
+"""Of libcamera's. One is being converted, one is complete, two are being filled."""
+PERIODS = 2
+"""A frame whose exposure began this many frame periods ago is still the latest: one period to expose and read
+out, one until it was asked for. An older one is thrown away."""
+
+
+class PiCamera:
+    """One libcamera camera. Frames are converted straight from the camera's memory into a picture of their own."""
+
+    def __init__(
+        self, number: int, width: int, height: int, rate: float, *, form: str = "NV12", picamera: Any = None
+    ) -> None:
+        """`form`: `NV12` or `RGB888`. `picamera`: one that is open already. Raises CameraError: no such camera."""
+        self._form = form
+        self._shape = (height, width)
+        self._period_ns = int(1e9 / rate)
+        self._stop = threading.Event()
+        self._camera = picamera or _open(number)
+        try:
+            self._camera.configure(
+                self._camera.create_video_configuration(
+                    main={"size": (width, height), "format": form}, buffer_count=BUFFERS, controls={"FrameRate": rate}
+                )
+            )
+            self._camera.start()
+        except (RuntimeError, ValueError, KeyError) as error:
+            self._camera.close()
+            raise CameraError(
+                f"camera {number} does not deliver {width} x {height} {form}: {error}; "
+                "set camera.width, camera.height and camera.format to what `rpicam-hello --list-cameras` lists"
+            ) from None
+
+    def frames(self) -> Iterator[Frame]:
+        """The latest frame each time. Raises CameraError when libcamera gives up; may hang if it does."""
+        first = None
+        try:
+            while not self._stop.is_set():
+                # flush=True would wait for an exposure that begins after this call, which skips every other frame.
+                request = self._camera.capture_request(flush=time.monotonic_ns() - PERIODS * self._period_ns)
+                try:
+                    taken_ns = int(request.get_metadata()["SensorTimestamp"])
+                    pixels = self._copy(request)
+                finally:
+                    request.release()
+                first = taken_ns if first is None else first
+                yield Frame(round((taken_ns - first) / self._period_ns), taken_ns / 1e9, pixels)
+        except (RuntimeError, KeyError) as error:
+            raise CameraError(f"the camera stopped: {error}; check its ribbon cable") from None
+        finally:
+            self._camera.stop()
+            self._camera.close()
+
+    def close(self) -> None:
+        """End the frames; the thread that takes them gives the camera back."""
+        self._stop.set()
+
+    def _copy(self, request: Any) -> Pixels:
+        height, width = self._shape
+        # A fresh array each: whoever holds the last frame may still be reading it. The allocator reuses the memory.
+        into = np.empty((height, width, 3), np.uint8)
+        with MappedArray(request, "main", write=False) as mapped:
+            if self._form == "NV12":
+                # Rows may be padded to the hardware's stride; the chroma plane follows the luma plane.
+                plane = mapped.array
+                luma, chroma = plane[:height, :width], plane[height : height * 3 // 2, :width]
+                cv2.cvtColorTwoPlane(luma, chroma.reshape(height // 2, width // 2, 2), cv2.COLOR_YUV2BGR_NV12, dst=into)
+            else:
+                np.copyto(into, mapped.array[:height, :width])  # libcamera's RGB888 is B, G, R in memory
+        return into
+
+
+def _open(number: int) -> Any:
+    found = Picamera2.global_camera_info()
+    if number >= len(found):
+        raise CameraError(
+            f"camera.number = {number}: libcamera sees {len(found)} cameras; "
+            "check the ribbon cable, `camera_auto_detect=1` in config.txt, and `rpicam-hello --list-cameras`"
+        )
+    try:
+        return Picamera2(number)
+    except (RuntimeError, IndexError) as error:
+        raise CameraError(f"camera {number} cannot be opened: {error}; another program may hold it") from None

@@ -1,0 +1,173 @@
+"""What the vision process tells others, and where its gallery comes from."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlite_utils import Database
+
+from appliance.config import CameraConfig, Config
+from appliance.errors import KeyFileError, ModelError, StoreError
+from appliance.facts import TEMPLATE_DIMENSIONS, Alive, Event, EventType
+from appliance.store.database import FILE, connect, data_version
+from appliance.store.enrolments import gallery
+from appliance.store.events import EventLog
+from appliance.system import clock, notify
+from appliance.system.doorline import DoorlineSender
+from appliance.system.keys import DeviceKey
+from appliance.system.status import StatusFile
+from appliance.vision.chain import Glimpse, VisionModels
+from appliance.vision.gallery import Gallery
+
+log = logging.getLogger(__name__)
+
+ALIVE_SECONDS = 1.0
+STATUS_SECONDS = 0.1
+RETRY_SECONDS = 10.0
+REFRESH_SECONDS = 60.0
+"""A consent that ends by the clock changes no row; the gallery is read again this often all the same."""
+
+
+class Reporter:
+    """Matches and heartbeats to the door, a status for the page, a word to the watchdog."""
+
+    def __init__(self, doorline: DoorlineSender, status: StatusFile, config: Config) -> None:
+        self._doorline = doorline
+        self._status = status
+        self._config = config
+        self._alive_at = self._status_at = self._since = 0.0
+        self._frames = 0
+        self._rate = 0.0
+        self._ready = False
+
+    def saw(self, glimpse: Glimpse, now: float, scene: str | None) -> None:
+        """One frame was looked at. `now` in monotonic seconds."""
+        if glimpse.match is not None and not self._doorline.send(glimpse.match):
+            log.warning("the door did not take a match: it is not running, or restarting")
+        self._frames += 1
+        if not self._ready:
+            self._ready = True
+            self._since = now
+            notify.ready("watching")
+        if now - self._alive_at >= ALIVE_SECONDS:
+            self.beat("ok", now)
+        if glimpse.match is not None or now - self._status_at >= STATUS_SECONDS:
+            self._status_at = now
+            self._status.publish(self._shown(glimpse) | {"camera": "ok", "fps": round(self._rate, 1), "scene": scene})
+
+    def face_off(self, why: str) -> None:
+        """The models cannot be trusted: nobody is recognised until they can. PIN and the way out go on."""
+        now = time.monotonic()
+        if not self._ready:
+            self._ready = True
+            notify.ready("face recognition is off")
+        self.beat("face_off", now)
+        self._status.publish(
+            {"camera": "off", "fps": 0.0, "faces": 0, "stage": "face_off", "error": why} | self._fixed()
+        )
+
+    def blind(self, fault: str) -> None:
+        """The camera failed and this process is about to end. Recorded, so that somebody comes to look."""
+        self.beat("blind", time.monotonic())
+        self._status.publish({"camera": fault, "fps": 0.0, "faces": 0, "stage": "idle"} | self._fixed())
+        try:
+            record = EventLog(connect(Path(self._config.paths.state, FILE)))
+            record.append(Event(EventType.SYS, "camera_lost", clock.now(), by="vision", detail={"fault": fault}))
+        except StoreError as error:
+            log.error("the camera's fault could not be recorded: %s", error)
+
+    def beat(self, detail: str, now: float) -> None:
+        """One heartbeat to door and watchdog."""
+        self._rate = self._frames / max(now - self._since, 0.2) if self._since else 0.0
+        self._frames, self._since = 0, now
+        self._alive_at = now
+        self._doorline.send(Alive("vision", now, detail))
+        notify.watchdog()
+
+    def _shown(self, glimpse: Glimpse) -> dict[str, Any]:
+        liveness = glimpse.liveness
+        return {
+            "faces": glimpse.faces,
+            "stage": glimpse.stage,
+            "hint": glimpse.hint,
+            "face": glimpse.face,
+            "score": _rounded(glimpse.score),
+            "threshold": _rounded(glimpse.threshold),
+            "passive": _rounded(liveness.passive) if liveness else None,
+            "surround": liveness.surround if liveness else None,
+            "votes": glimpse.votes,
+            "person": glimpse.person,
+            "stages_ms": {stage: round(ms, 2) for stage, ms in glimpse.stages_ms.items()},
+        } | self._fixed()
+
+    def _fixed(self) -> dict[str, Any]:
+        return {"simulated": self._config.camera.source in ("visitors", "replay")}
+
+
+class Enrolled:
+    """Reads the gallery again whenever the store changed. A broken store keeps nobody: no face opens on old rights."""
+
+    def __init__(self, config: Config, model: str) -> None:
+        self._state = Path(config.paths.state)
+        self._model = model
+        self._db: Database | None = None
+        self._seen: int | None = None
+        self._read_at = float("-inf")
+        self._broken = ""
+
+    def fresh(self, now: float) -> Gallery | None:
+        """The gallery if it may have changed since the last call, else None."""
+        try:
+            if self._db is None:
+                self._db = connect(self._state / FILE)
+            seen = data_version(self._db)
+            if seen == self._seen and now - self._read_at < REFRESH_SECONDS:
+                return None
+            owners, vectors = gallery(self._db, DeviceKey.load(self._state), self._model, clock.now)
+        except (StoreError, KeyFileError) as error:
+            return self._nobody(str(error))
+        if self._seen is None or self._broken:
+            log.info("gallery: %d templates of %d people", len(owners), len(set(owners)))
+        self._seen, self._read_at, self._broken = seen, now, ""
+        return Gallery.of(owners, np.asarray(vectors).reshape(-1, TEMPLATE_DIMENSIONS), self._model)
+
+    def _nobody(self, why: str) -> Gallery:
+        if why != self._broken:
+            log.error("no face can be matched: %s", why)
+        self._broken, self._seen = why, None
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+        return Gallery.empty(self._model)
+
+
+def load_models(config: Config, reporter: Reporter, stop: threading.Event) -> VisionModels | None:
+    """The models, once they are whole; meanwhile says so. None: told to stop first."""
+    directory = Path(config.paths.models) if config.paths.models else None
+    try_at, said = 0.0, ""
+    while not stop.is_set():
+        if time.monotonic() >= try_at:
+            try:
+                return VisionModels.load(directory, config.recognition.threads)
+            except ModelError as error:
+                try_at = time.monotonic() + RETRY_SECONDS
+                if str(error) != said:
+                    log.error("face recognition is off: %s", error)
+                said = str(error)
+        reporter.face_off(said)
+        stop.wait(ALIVE_SECONDS)
+    return None
+
+
+def camera_name(config: CameraConfig) -> str:
+    """How messages name the camera."""
+    return {"v4l2": config.device, "replay": config.path, "picamera2": f"number {config.number}"}.get(
+        config.source, config.source
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 4)

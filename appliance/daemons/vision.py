@@ -1,0 +1,77 @@
+"""The vision process: camera to chain to doorline. No network, no GPIO."""
+
+import logging
+import signal
+import threading
+import time
+from pathlib import Path
+
+import cv2
+
+from appliance.camera.open import open_camera
+from appliance.camera.watch import WatchedCamera
+from appliance.config import Config
+from appliance.daemons.eyes import Enrolled, Reporter, camera_name, load_models
+from appliance.errors import CameraError
+from appliance.system import notify
+from appliance.system.doorline import DoorlineSender
+from appliance.system.parent import end_with_supervisor
+from appliance.system.status import StatusFile
+from appliance.vision.chain import Chain
+from appliance.vision.gallery import Gallery
+
+log = logging.getLogger(__name__)
+
+RELOAD_SECONDS = 0.5
+"""How soon a new enrolment, or an erased one, is known here."""
+
+
+def main(config: Config) -> int:
+    """Watch until SIGTERM. Returns 1 when the camera cannot be believed: the service manager starts it anew."""
+    end_with_supervisor()
+    stop = threading.Event()
+    for which in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(which, lambda *_: stop.set())
+    cv2.setNumThreads(config.recognition.threads)
+    run = Path(config.paths.run)
+    status = StatusFile(run / "vision" / "status.json")
+    reporter = Reporter(DoorlineSender(run / "door" / "doorline.sock"), status, config)
+    try:
+        models = load_models(config, reporter, stop)
+        if models is None:
+            return 0
+        chain = Chain(models, Gallery.empty(), config.recognition, config.liveness)
+        return _watch(config, chain, reporter, stop)
+    finally:
+        notify.stopping()
+        status.close()
+
+
+def _watch(config: Config, chain: Chain, reporter: Reporter, stop: threading.Event) -> int:
+    """Frame by frame, until told to stop or the camera fails."""
+    enrolled, wanted = Enrolled(config, chain.model), config.camera
+    camera: WatchedCamera | None = None
+    try:
+        camera = WatchedCamera(
+            open_camera(wanted),
+            camera_name(wanted),
+            wanted.width,
+            wanted.height,
+            wanted.stall_seconds,
+            any_size=wanted.source == "replay",
+        )
+        reload_at = 0.0
+        for frame in camera.frames():
+            if stop.is_set():
+                return 0
+            if frame.taken_at >= reload_at:
+                reload_at = frame.taken_at + RELOAD_SECONDS
+                if (gallery := enrolled.fresh(frame.taken_at)) is not None:
+                    chain.set_gallery(gallery)
+            reporter.saw(chain.step(frame), time.monotonic(), camera.scene)
+    except CameraError as error:
+        log.error("%s", error)
+        reporter.blind(camera.fault if camera else "missing")
+        return 1
+    log.info("the frames have come to their end")
+    return 0
