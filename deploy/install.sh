@@ -75,7 +75,7 @@ choose_parts() {
     pi4 | pi5)
         # libcamera's bindings exist only as Debian packages; the rest comes from the pins.
         # The compilers are for evdev, python-prctl and, past Python 3.11, lgpio: no wheels.
-        packages="$packages python3-libcamera python3-kms++ gcc libc6-dev python3-dev libcap-dev swig liblgpio-dev"
+        packages="$packages python3-libcamera python3-kms++ gcc libc6-dev python3-dev libcap-dev swig"
         requirements=pi.txt
         site_packages=--system-site-packages
         ;;
@@ -136,7 +136,8 @@ install_release() {
     fi
 }
 
-pip_install() { PIP_DISABLE_PIP_VERSION_CHECK=1 "$release/bin/pip" install --quiet --no-input "$@"; }
+# PYPI=1: lgpio, where it must be compiled, then brings its C library along.
+pip_install() { PYPI=1 PIP_DISABLE_PIP_VERSION_CHECK=1 "$release/bin/pip" install --quiet --no-input "$@"; }
 
 # put MODE SOURCE DESTINATION: copy when it differs.
 put() {

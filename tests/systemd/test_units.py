@@ -128,3 +128,13 @@ def test_the_clock_may_be_asked_but_not_set(name: str) -> None:
     assert "ProtectClock" not in keys
     assert keys["CapabilityBoundingSet"] == [""]
     assert "adjtimex clock_adjtime" in keys["SystemCallFilter"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_runs_from_where_it_may_write(name: str) -> None:
+    keys = unit(name)
+    assert {"/var/lib/lintel", "/tmp", "/var/tmp", "/dev/shm", f"%t/lintel/{name}"} == set(
+        keys["NoExecPaths"][0].split()
+    )
+    # ProtectProc= and ProtectControlGroups= undo ProtectSystem=strict for /run in systemd 252.
+    assert keys["ReadOnlyPaths"] == ["/run"]
