@@ -10,7 +10,7 @@ from pathlib import Path
 
 FILE = "ballast"
 BYTES = 2 * 1024 * 1024
-"""About 500 events with their write-ahead log (tests/store/test_ballast.py counts them)."""
+"""Room for more than 2000 events and their write-ahead log (tests/store/test_ballast.py counts them)."""
 ROOM_FACTOR = 4
 """It is made again only when this many times its size is free, so that it does not come and go."""
 

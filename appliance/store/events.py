@@ -4,6 +4,7 @@ import errno
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import time
@@ -16,7 +17,10 @@ from appliance.facts import ClockQuality, Event, EventType, Moment
 from appliance.store import retention
 from appliance.store.ballast import Ballast
 from appliance.store.chain import DETAIL_BYTES, GENESIS, ChainReport, Gap, StoredEvent, canonical, uuid7, verify
-from appliance.store.database import roster_version, snapshot, transaction
+from appliance.store.database import roster_version, snapshot, transaction, truncate_log
+
+SHORT_LOG_PAGES = 32
+"""Length of the write-ahead log, in pages of 4 KB, once the disk was full. SQLite's own default is 1000."""
 
 _COLUMNS = (
     'seq, id, boot, t_ms, tq, mono_ms, type, why, pid, "by", score, thr, live, detail, '
@@ -54,12 +58,12 @@ class EventLog:
         try:
             return self._write(events)
         except StoreError as error:
-            if error.errno != errno.ENOSPC or self._db.conn.in_transaction:
+            if error.errno != errno.ENOSPC or self._ballast is None or self._db.conn.in_transaction:
                 raise
-            if self._ballast is None or not self._ballast.release():
-                raise
-        warning = Event(EventType.SYS, "disk_full", events[-1].at)
-        return self._write([*events, warning])[: len(events)]
+            given_up = self._ballast.release()
+        self._shorten_log()
+        warning = [Event(EventType.SYS, "disk_full", events[-1].at)] if given_up else []
+        return self._write([*events, *warning])[: len(events)]
 
     def after(self, seq: int, limit: int = 200) -> list[StoredEvent]:
         """The next events above `seq`, oldest first."""
@@ -116,6 +120,12 @@ class EventLog:
         Returns how many were dropped. Raises StoreError.
         """
         return retention.thin(self._db, self.append, at, limit_bytes)
+
+    def _shorten_log(self) -> None:
+        """Reuse the write-ahead log's space, and keep it short from now on: room is for the record itself."""
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {SHORT_LOG_PAGES}")
+        with suppress(StoreError):
+            truncate_log(self._db, seconds=0.5)
 
     def _write(self, events: Sequence[Event]) -> list[StoredEvent]:
         written: list[StoredEvent] = []
