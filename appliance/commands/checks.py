@@ -172,10 +172,10 @@ def services(run: Path, installed: bool) -> Iterator[Finding]:
     """Each daemon spoke lately, and the door listens."""
     for name in DAEMONS:
         status, age = heard(run, name)
-        if status is None:
+        if status is None or (age > SILENT_SECONDS and not exists(status.get("pid"))):
             yield _not_running(name, installed)
         elif age > SILENT_SECONDS:
-            yield fail(name, f"silent for {age:.0f} s", f"journalctl -u lintel-{name} -n 50")
+            yield fail(name, f"hangs: silent for {age:.0f} s", f"journalctl -u lintel-{name} -n 50")
         elif name == "door" and not listens(run / "door" / "doorline.sock"):
             yield fail(name, "runs, but does not hear the other services", "sudo systemctl restart lintel-door")
         else:
@@ -188,6 +188,11 @@ def heard(run: Path, name: str) -> tuple[dict[str, Any] | None, float]:
     at = status.get("at") if status else None
     age = time.monotonic() - at if isinstance(at, (int, float)) else math.inf
     return (status, age) if 0 <= age < math.inf else (None, math.inf)
+
+
+def exists(pid: object) -> bool:
+    """Whether there is such a process."""
+    return type(pid) is int and Path(f"/proc/{pid}").exists()
 
 
 def _not_running(name: str, installed: bool) -> Finding:

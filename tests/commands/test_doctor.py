@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -249,6 +250,13 @@ def test_a_status_from_another_time_is_no_sign_of_life(tmp_path, at):
     assert wiring.fresh(tmp_path, "vision") is None
 
 
+def test_a_hung_daemon_is_told_from_one_that_ended(tmp_path):
+    (tmp_path / "door").mkdir()
+    for pid, words in ((os.getpid(), "hangs: silent"), (2**22 + 1, "not running"), ('"1"', "not running")):
+        (tmp_path / "door/status.json").write_text(f'{{"at": {time.monotonic() - 60}, "pid": {pid}}}')
+        assert words in next(checks.services(tmp_path, installed=True)).detail
+
+
 # What hangs on it
 
 
@@ -349,14 +357,12 @@ def test_a_camera_that_vision_holds_is_not_opened(tmp_path):
 
 
 def test_a_missing_camera_fails_with_a_remedy(tmp_path):
-    pytest.importorskip("appliance.camera.open")
     finding = one(wiring.camera(CameraConfig(source="v4l2", device="/dev/video99"), tmp_path))
     assert finding.status == "fail"
     assert finding.remedy
 
 
 def test_a_simulated_camera_gives_a_frame_and_a_warning(tmp_path):
-    pytest.importorskip("appliance.camera.open")
     finding = one(wiring.camera(CameraConfig(source="visitors"), tmp_path))
     assert finding.status == "warn"
     assert "640x480" in finding.detail
