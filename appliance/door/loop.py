@@ -4,7 +4,6 @@ Order of a grant: decide, write the event durably, drive the relay. A disk that 
 after RECORD_SECONDS is not waited for any longer. The way out and fire wait for nothing.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -103,7 +102,7 @@ class Loop:
         self._tickets = 0
         self._levels: dict[str, bool] = {}
         self._levels_at = self._beat_at = 0.0
-        self._peers = Peers(report, time.monotonic())
+        self._peers = Peers(report, now().mono)
         self._stopping = False
         self._broken: BaseException | None = None
 
@@ -120,7 +119,7 @@ class Loop:
         self.begin()
         notify.ready(self._door.state.value)
         while not self._stopping:
-            self.turn(self._inbox.get(self.wait(time.monotonic())))
+            self.turn(self._inbox.get(self.wait(self._now().mono)))
             if self._broken is not None:
                 raise self._broken
         self._sys(("stopped", {}))
@@ -128,6 +127,7 @@ class Loop:
     def begin(self) -> None:
         """Take the door as it stands."""
         now = self._now()
+        self._beat_at = now.mono
         self._levels = {name: switch.active for name, switch in self._switches.items()}
         self._sys(("started", {"simulated": self._report.simulated}))
         out = self._door.begin(now, contact_open=self._levels.get("contact"), fire=self._levels.get("fire", False))
@@ -156,6 +156,7 @@ class Loop:
         self._publish(now.mono)
         if now.mono >= self._beat_at + BEAT_SECONDS:
             self._beat_at = now.mono
+            self._lock.drive(self._door.lock)  # whatever else may have touched the line
             notify.watchdog()
 
     def _take(self, now: Moment, item: Item) -> None:
@@ -252,11 +253,11 @@ class Loop:
 
     def _drive(self, out: list[Output], since: float | None = None, detail: Mapping[str, Any] | None = None) -> None:
         """Drive first, record after; `latency_ms` runs from `since` to the moment the line has changed."""
-        edge = time.monotonic()
+        edge = self._now().mono
         for command in out:
             if isinstance(command, DoorCommand):
                 self._lock.drive(command)
-                edge = time.monotonic()
+                edge = self._now().mono
                 if self._moved is not None:
                     self._moved(command)
         for event in out:

@@ -1,0 +1,143 @@
+"""The keypad's thread: terminal keys through a real pipe, an unplugged device, and where digits may not go."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from appliance.config import KeypadConfig
+from appliance.door import keypad as keypads
+from appliance.door.inbox import KeypadState, PinUnusable
+from appliance.door.keypad import Keypad, TerminalKeys, opener
+from appliance.errors import KeypadError
+from appliance.facts import PinEntry
+from tests.fakes import RecordingPost, eventually
+
+
+def digest(digits: str) -> bytes:
+    return digits.encode().ljust(32, b".")
+
+
+@pytest.fixture
+def terminal():
+    """A keypad whose other end is a pipe: (write, post, others)."""
+    read, write = os.pipe()
+    post, others = RecordingPost(), []
+    pad = Keypad(lambda: TerminalKeys(read), 10.0, digest, post, others.append)
+    pad.start()
+    yield write, post, others
+    pad.close()
+    os.close(read)
+
+
+def test_a_pin_typed_is_hashed_here_and_posted(terminal):
+    write, post, _ = terminal
+    os.write(write, b"12345")
+    before = time.monotonic()
+    os.write(write, b"6#")
+    entry = eventually(lambda: post.of(PinEntry))[0]
+    assert entry.digest == digest("123456")
+    assert entry.keypad == "keypad"
+    assert before <= entry.entered_at <= time.monotonic()
+    assert "123456" not in repr(post.items)
+
+
+def test_a_line_end_enters(terminal):
+    write, post, _ = terminal
+    os.write(write, b"123456\n\n654321#\n")
+    assert [e.digest for e in eventually(lambda: len(post.of(PinEntry)) == 2 and post.of(PinEntry))] == [
+        digest("123456"),
+        digest("654321"),
+    ]
+
+
+def test_other_keys_go_to_whoever_wants_them(terminal):
+    write, post, others = terminal
+    os.write(write, b"1r2o3456#")
+    assert eventually(lambda: post.of(PinEntry))[0].digest == digest("123456")
+    assert others == ["r", "o"]
+
+
+def test_the_terminals_end_is_no_fault(terminal):
+    write, post, _ = terminal
+    os.write(write, b"123456#")
+    os.close(write)
+    eventually(lambda: KeypadState("none") in post.items)
+    assert [item.state for item in post.of(KeypadState)] == ["ok", "none"]
+    assert len(post.of(PinEntry)) == 1
+
+
+def test_without_a_key_the_pin_is_unusable_and_says_so():
+    read, write = os.pipe()
+    post = RecordingPost()
+    pad = Keypad(lambda: TerminalKeys(read), 10.0, lambda digits: None, post)
+    pad.start()
+    os.write(write, b"123456#")
+    assert eventually(lambda: post.of(PinUnusable)) == [PinUnusable("keypad")]
+    pad.close()
+    os.close(write)
+    os.close(read)
+
+
+class Plug:
+    """A device that is pulled out after some keys, and put in again."""
+
+    def __init__(self, script):
+        self.script = list(script)
+        self.closed = 0
+
+    def open(self):
+        if not self.script:
+            raise KeypadError("keypad is not there; plug it in")
+        self.keys = self.script.pop(0)
+        return self
+
+    def read(self, timeout):
+        if self.keys is None:
+            return None
+        if not self.keys:
+            raise KeypadError("keypad is gone; plug it in again")
+        keys, self.keys = self.keys[0], self.keys[1:]
+        return keys
+
+    def close(self):
+        self.closed += 1
+
+
+def test_unplugged_is_told_once_retried_and_the_digits_forgotten(monkeypatch, caplog):
+    monkeypatch.setattr(keypads, "RETRY_SECONDS", 0.01)
+    post, plug = RecordingPost(), Plug([["123"], ["456#", "", "123456#"], []])
+    pad = Keypad(plug.open, 10.0, digest, post)
+    pad.start()
+    eventually(lambda: len(post.of(PinEntry)) == 2)
+    time.sleep(0.1)
+    pad.close()
+    pad.join(2)
+    assert [entry.digest for entry in post.of(PinEntry)] == [digest("456"), digest("123456")]
+    assert [item.state for item in post.of(KeypadState)] == ["ok", "lost", "ok", "lost", "ok", "lost"]
+    assert plug.closed == 3
+    assert not any("123456" in record.getMessage() for record in caplog.records)
+
+
+def test_a_source_for_each_setting():
+    assert opener(KeypadConfig(source="none")) is None
+    assert opener(KeypadConfig(source="terminal")) is TerminalKeys
+    with pytest.raises(KeypadError):
+        opener(KeypadConfig(source="evdev", device="/dev/input/none"))()
+
+
+def test_a_standard_input_that_is_shut_ends_it():
+    read, write = os.pipe()
+    keys = TerminalKeys(read)
+    os.close(read)
+    assert keys.read(0.01) is None
+    keys.close()
+    os.close(write)
+
+
+def test_close_ends_the_thread_soon(terminal):
+    thread = next(t for t in threading.enumerate() if t.name == "keypad")
+    thread.close()
+    thread.join(2)
+    assert not thread.is_alive()

@@ -1,0 +1,145 @@
+"""The store as the door uses it: people as they change, and lock-outs that outlive a power cut."""
+
+import pytest
+
+from appliance.access.lockout import Lockouts, Outcome
+from appliance.door.memory import Memory, happened, outcome
+from appliance.door.pinhash import PinHash
+from appliance.errors import KeyFileError
+from appliance.facts import ClockQuality, Credential, Event, EventType, Moment, Reason
+from appliance.store.database import FILE, connect
+from appliance.store.people import People
+from appliance.system import clock
+from appliance.system.keys import DeviceKey
+
+NOW = Moment(5000.0, 1_790_000_000.0, ClockQuality.SYNCED)
+
+
+def moment(ago: float, quality=ClockQuality.SYNCED) -> Moment:
+    return Moment(NOW.mono - ago, NOW.utc - ago, quality)
+
+
+@pytest.fixture
+def memory(tmp_path):
+    memory = Memory(tmp_path, PinHash())
+    yield memory
+    memory.close()
+
+
+def test_a_new_device_gets_its_key_and_an_empty_roster(tmp_path, memory):
+    assert memory.changed_roster(0.0).people == {}
+    assert (tmp_path / "device.key").exists()
+
+
+def test_people_come_once_for_each_change(tmp_path):
+    pins = PinHash()
+    memory = Memory(tmp_path, pins)
+    memory.changed_roster(0.0)
+    assert memory.changed_roster(1.0) is None
+    db = connect(tmp_path / FILE)
+    people = People(db, DeviceKey.load(tmp_path))
+    pid = people.add("Ada", by="cli").pid
+    digits = people.set_pin(pid, by="cli")
+    roster = memory.changed_roster(2.0)
+    assert roster.by_pin(pins.digest(digits)).pid == pid
+    assert memory.changed_roster(3.0) is None
+    people.suspend(pid, "cli")
+    assert not memory.changed_roster(4.0).people[pid].active
+    people.remove(pid, "cli")
+    assert memory.changed_roster(5.0).people == {}
+    memory.close()
+
+
+def test_events_of_others_do_not_load_the_people_again(tmp_path, memory):
+    memory.changed_roster(0.0)
+    other = Memory(tmp_path, PinHash())
+    other.append([Event(EventType.SYS, "started", NOW)])
+    assert memory.changed_roster(1.0) is None
+    other.close()
+
+
+def test_people_are_read_again_as_consents_run_out(memory):
+    memory.changed_roster(0.0)
+    assert memory.changed_roster(299.0) is None
+    assert memory.changed_roster(300.0) is not None
+
+
+def test_no_key_no_people_but_a_record(tmp_path):
+    Memory(tmp_path, PinHash()).close()  # a database, and its key never made
+    pins = PinHash()
+    memory = Memory(tmp_path, pins)
+    with pytest.raises(KeyFileError):
+        memory.changed_roster(0.0)
+    assert pins.digest("123456") is None
+    assert memory.append([Event(EventType.SYS, "started", NOW)])[0].seq == 1
+    memory.close()
+
+
+def wrong_pins(memory, times, ago=1.0, quality=ClockQuality.SYNCED):
+    events = [
+        Event(EventType.PIN, "unknown_pin", moment(ago, quality), by="pin", detail={"keypad": "keypad"})
+        for _ in range(times)
+    ]
+    memory.append(events)
+
+
+def lockouts(history):
+    counts = Lockouts()
+    for what, at in history.outcomes:
+        counts = counts.after(what, at)
+    return counts
+
+
+def test_lock_outs_are_there_again_after_a_start(memory):
+    wrong_pins(memory, 5, ago=1.0)
+    until = lockouts(memory.history(NOW)).until(["keypad:keypad"], NOW.mono)
+    assert until == pytest.approx(NOW.mono - 1 + 30, abs=0.01)
+
+
+def test_pulling_the_plug_does_not_shorten_a_lock_out_when_the_clock_is_lost(memory, monkeypatch):
+    wrong_pins(memory, 5, ago=3000.0, quality=ClockQuality.UNKNOWN)
+    monkeypatch.setattr(clock, "boot_id", lambda: "another boot")
+    until = lockouts(memory.history(NOW)).until(["keypad:keypad"], NOW.mono)
+    assert until == pytest.approx(NOW.mono + 30)
+
+
+def test_after_another_boot_the_wall_clock_tells_how_long_ago(memory, monkeypatch):
+    wrong_pins(memory, 5, ago=20.0)
+    monkeypatch.setattr(clock, "boot_id", lambda: "another boot")
+    monotonic_again = Moment(15.0, NOW.utc, ClockQuality.SYNCED)
+    until = lockouts(memory.history(monotonic_again)).until(["keypad:keypad"], 15.0)
+    assert until == pytest.approx(25.0, abs=0.01)
+
+
+def test_a_record_from_the_future_counts_as_now(memory):
+    row = memory.append([Event(EventType.PIN, "unknown_pin", moment(-500.0), by="pin")])[0]
+    assert happened(row, NOW, "another boot") == NOW.mono
+    assert happened(row, NOW, row.boot) == NOW.mono
+
+
+def test_what_a_stored_event_means(memory):
+    rows = memory.append(
+        [
+            Event(EventType.SPOOF, "spoof", NOW, by="face", person="p"),
+            Event(EventType.ACCESS, "granted", NOW, by="face", person="q"),
+            Event(EventType.ACCESS, "some_new_word", NOW, by="face"),
+            Event(EventType.PIN, "unknown_pin", NOW, by="pin", detail={"keypad": 3}),
+        ]
+    )
+    assert [outcome(row) for row in rows] == [
+        Outcome(Reason.SPOOF, Credential.FACE, "p"),
+        Outcome(Reason.GRANTED, Credential.FACE, "q"),
+        None,
+        Outcome(Reason.UNKNOWN_PIN, Credential.PIN),
+    ]
+
+
+def test_a_storm_of_attacks_does_not_push_wrong_pins_out_of_memory(memory):
+    wrong_pins(memory, 5)
+    memory.append([Event(EventType.SPOOF, "spoof", NOW, by="face") for _ in range(900)])
+    assert lockouts(memory.history(NOW)).until(["keypad:keypad"], NOW.mono) is not None
+
+
+def test_used_unlocks_are_remembered(memory):
+    memory.append([Event(EventType.ACCESS, "granted", NOW, by="admin", detail={"id": "nonce", "admin": "a"})])
+    assert memory.history(NOW).unlock_ids == {"nonce"}
