@@ -33,7 +33,9 @@ _LEAF = {
 _BOLT = {"LOCKED": "■", "UNLOCKED": "□", "LOCKDOWN": "▣", "FORCED": "▲", "HELD": "!", "RELEASED": "»"}
 _TO_ASCII = str.maketrans("█░┃✓›▲·•…■□▣»╭╮╰╯─│┴╲╵", "#-|+>X.*.#o%>++++-|+\\'")
 """For terminals that cannot show the rest; one character for one, so that nothing moves."""
-_KEYS = (("0-9 #", "type a PIN"), ("r", "way out"), ("o", "door"), ("q", "quit"))
+_KEYS = (("0-9 #", "type a PIN"), ("r", "way out"), ("q", "quit"))
+_BY_HAND = (("o", "move the door"),)
+"""Only a simulated door is moved by a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +250,7 @@ def _keys(picture: Picture) -> RenderableType:
     line = Text(" ", no_wrap=True, overflow="ellipsis")
     if picture.snapshot.typed:
         line.append("PIN " + "•" * min(picture.snapshot.typed, 12) + "   ", STYLE["act"])
-    for key, what in _KEYS:
+    for key, what in (*_KEYS[:2], *(_BY_HAND if picture.now.simulated.door else ()), *_KEYS[2:]):
         line.append(key, "bold reverse")
         line.append(f" {what}   ")
     if picture.setting.url:

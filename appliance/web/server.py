@@ -17,11 +17,11 @@ class PageServer(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
         super().__init__(config)
-        self._app = app
+        self.app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop, after the streams."""
-        self._app.state.stream.close()
+        self.app.state.stream.close()
         await super().shutdown(sockets)
 
 

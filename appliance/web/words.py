@@ -79,17 +79,6 @@ SCENE: Mapping[str, Words] = {
     "pin": Words("someone types a PIN"),
 }
 
-SCENE: Mapping[str, Words] = {
-    "resident": Words("someone enrolled walks up"),
-    "stranger": Words("a stranger walks up"),
-    "photo": Words("someone holds up a photo"),
-    "print": Words("someone holds up a print"),
-    "screen": Words("someone holds up a screen"),
-    "mask": Words("someone holds up a mask"),
-    "two": Words("two people walk up"),
-    "empty": Words("nobody is there"),
-}
-
 REASON: Mapping[Reason, Words] = {
     Reason.GRANTED: Words("Let in", tone="good"),
     Reason.UNKNOWN_FACE: Words(
@@ -151,11 +140,11 @@ SURROUND: Mapping[str, Words] = {
 STEP: Mapping[str, Words] = {
     "detect": Words("Find the face"),
     "mesh": Words("Place landmarks"),
+    "align": Words("Straighten it"),
+    "surround": Words("Watch the background"),
     "liveness": Words("Check it is live"),
     "embed": Words("Describe it"),
     "match": Words("Compare"),
-    "align": Words("Straighten"),
-    "surround": Words("Watch the background"),
 }
 
 CAMERA: Mapping[str, Words] = {
@@ -250,6 +239,7 @@ EVENT: Mapping[tuple[str, str], Words] = {
     ("sys", "stopped"): Words("Door process stopped"),
     ("sys", "vision_lost"): Words("Face recognition went silent", tone="needs"),
     ("sys", "vision_back"): Words("Face recognition is back", tone="good"),
+    ("sys", "camera_lost"): Words("The camera failed", tone="needs"),
     ("sys", "keypad_lost"): Words("Keypad unplugged", tone="needs"),
     ("sys", "keypad_back"): Words("Keypad is back", tone="good"),
     ("sys", "store_lost"): Words("The record could not be written", tone="needs"),

@@ -3,16 +3,19 @@
 Without a state it walks through all of them, two seconds each.
 """
 
+import contextlib
+import socket
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import states
 
 from appliance.config import SiteConfig
 from appliance.web.app import build_app
-from appliance.web.server import PageServer, make_server
+from appliance.web.server import PageServer, bound_port, make_server
 
 SITE = SiteConfig(site="hq", door="front", timezone="Europe/Berlin")
 
@@ -44,6 +47,21 @@ def serve(
         wall=lambda: states.UTC,
     )
     return make_server(app, "127.0.0.1", port)
+
+
+@contextlib.contextmanager
+def running(server: PageServer, sockets: list[socket.socket] | None = None) -> Iterator[str]:
+    """Serve in a thread; gives the address."""
+    thread = threading.Thread(target=server.run, args=(sockets,))
+    thread.start()
+    try:
+        while (port := bound_port(server)) is None:
+            assert thread.is_alive()
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.should_exit = True
+        thread.join(10)
 
 
 if __name__ == "__main__":

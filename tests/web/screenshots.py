@@ -3,37 +3,20 @@
 `python tests/web/screenshots.py [STATE ...]` writes screenshots/<state>-<theme>-<width>.png.
 """
 
-import contextlib
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import demo
 import states
 from browser import CHROMIUM, Browser
+from demo import running
 
 from appliance.errors import StoreError
-from appliance.web.server import PageServer, bound_port
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
 WIDTHS = (390, 1280)
-
-
-@contextlib.contextmanager
-def running(server: PageServer) -> Iterator[str]:
-    """Serve in a thread; gives the address."""
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while (port := bound_port(server)) is None:
-            assert thread.is_alive()
-            time.sleep(0.02)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 def take(browser: Browser, url: str, name: str, before: Callable[[], None] = lambda: None) -> None:
