@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sqlite_utils import Database
 
 from appliance.errors import EnrolmentError
-from appliance.facts import TEMPLATE_DIMENSIONS, Moment, Vector
-from appliance.store.database import snapshot, transaction
+from appliance.facts import TEMPLATE_DIMENSIONS, ClockQuality, Moment, Vector
+from appliance.store.database import snapshot, transaction, truncate_log
 from appliance.store.events import EventLog
 from appliance.store.person import Audit, nobody, unaided_clock
 from appliance.store.sealing import Keys, fit, salt
@@ -82,6 +82,26 @@ def gallery(
     # The inverse of a rotation is its transpose.
     vectors = rotated @ keys.rotation(salt(db, "site_salt")).T
     return [row[0] for row in rows], np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def expire_consents(db: Database, log: EventLog, now: Callable[[], Moment]) -> int:
+    """For the hourly job: withdraw consents whose term is over, which deletes their templates. Needs no key.
+
+    Returns how many; 0 while the clock is unknown. Raises StoreError.
+    """
+    at = now()
+    if at.quality is ClockQuality.UNKNOWN:
+        return 0
+    with transaction(db):
+        over = db.execute(
+            "SELECT pid FROM consents WHERE withdrawn_at IS NULL AND expires_at <= ?", (at.utc,)
+        ).fetchall()
+        for (pid,) in over:
+            db.execute("UPDATE consents SET withdrawn_at = ? WHERE pid = ? AND withdrawn_at IS NULL", (at.utc, pid))
+            Audit(db, log, now).changed("consent_expired", pid, "retention")
+    if over:
+        truncate_log(db)
+    return len(over)
 
 
 def count_other_models(db: Database, model: str) -> int:

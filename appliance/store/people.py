@@ -13,7 +13,7 @@ from uuid import uuid4
 from sqlite_utils import Database
 
 from appliance.access.roster import Roster, RosterPerson
-from appliance.facts import ClockQuality, Moment
+from appliance.facts import Moment
 from appliance.store.consent import Consent
 from appliance.store.database import roster_version, snapshot, transaction, truncate_log
 from appliance.store.events import EventLog
@@ -148,24 +148,11 @@ class People:
                 )
             self._audit.changed("consent_given", pid, by, notice=consent.notice)
 
-    def withdraw_consent(self, pid: str, by: str, why: str = "consent_withdrawn") -> bool:
+    def withdraw_consent(self, pid: str, by: str) -> bool:
         """End the consent and delete every template made under it. The PIN stays. Returns as `remove`."""
         sql = "UPDATE consents SET withdrawn_at = ? WHERE pid = ? AND withdrawn_at IS NULL"
-        self._change(why, pid, by, sql, self._now().utc, pid)
+        self._change("consent_withdrawn", pid, by, sql, self._now().utc, pid)
         return truncate_log(self._db)
-
-    def expire_consents(self) -> int:
-        """The daily job: withdraw consents whose term is over. Returns how many; 0 while the clock is unknown."""
-        at = self._now()
-        if at.quality is ClockQuality.UNKNOWN:
-            return 0
-        with snapshot(self._db):
-            over = self._db.execute(
-                "SELECT pid FROM consents WHERE withdrawn_at IS NULL AND expires_at <= ?", (at.utc,)
-            ).fetchall()
-        for (pid,) in over:
-            self.withdraw_consent(pid, "retention", "consent_expired")
-        return len(over)
 
     def suspend(self, pid: str, by: str) -> None:
         """Nothing opens the door for them until `resume`."""

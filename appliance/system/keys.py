@@ -149,7 +149,7 @@ def _read(path: Path) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         raise KeyFileError(
-            f"{path} does not exist; restore it from its backup, or start a new device with `lintel run`"
+            f"{path} does not exist; restore it from its backup (docs/store.md says how a sealed key is used)"
         ) from None
     except OSError as error:
         raise KeyFileError(f"{path} cannot be read: {error.strerror}; run as a user of group lintel") from None

@@ -13,10 +13,10 @@ from appliance.facts import EventType
 from appliance.store import people as people_module
 from appliance.store.consent import TERM_DAYS, Consent, given
 from appliance.store.database import connect, faults, transaction, truncate_log
-from appliance.store.enrolments import add_templates, gallery
+from appliance.store.enrolments import add_templates, expire_consents, gallery
 from appliance.store.events import EventLog
 from appliance.store.people import People
-from appliance.store.person import BadNameError, UnknownPersonError
+from appliance.store.person import BadNameError, UnknownPersonError, unaided_clock
 from appliance.store.pins import PinRefusedError
 from appliance.store.sealing import keyed
 from appliance.system.keys import DeviceKey
@@ -149,24 +149,24 @@ def test_the_roster_says_what_a_decision_needs(people: People, consent: Consent,
 
 
 def test_a_consent_ends_with_its_term(
-    people: People, clock: Clock, consent: Consent, db: Database, keys: DeviceKey
+    people: People, clock: Clock, consent: Consent, db: Database, keys: DeviceKey, log: EventLog
 ) -> None:
     ada = people.add("Ada", by="cli", consent=consent)
     add_templates(db, keys, ada.pid, vectors(2), MODEL, by="cli", now=clock)
-    assert people.expire_consents() == 0
+    assert expire_consents(db, log, clock) == 0
     clock.turn(TERM_DAYS * 86400 + 1)
     assert not people.roster().people[ada.pid].consent
-    assert gallery(db, keys, MODEL, clock)[0] == [], "even before the daily job"
-    assert people.expire_consents() == 1
+    assert gallery(db, keys, MODEL, clock)[0] == [], "even before the hourly job"
+    assert expire_consents(db, log, clock) == 1
     assert people.get(ada.pid).templates == 0
     assert people.get(ada.pid).consent is None
-    assert people.expire_consents() == 0
+    assert (log.latest(1)[0].why, log.latest(1)[0].person) == ("consent_expired", ada.pid)
+    assert expire_consents(db, log, clock) == 0
 
 
-def test_no_consent_ends_on_the_word_of_a_wrong_clock(db: Database, keys: DeviceKey, consent: Consent) -> None:
-    people = People(db, keys)
+def test_no_consent_ends_on_the_word_of_a_wrong_clock(people: People, db: Database, log: EventLog) -> None:
     people.add("Ada", by="cli", consent=Consent("2026-1", 0.0, "cli", 1.0))
-    assert people.expire_consents() == 0
+    assert expire_consents(db, log, unaided_clock) == 0
 
 
 def test_a_renewed_consent_keeps_templates(
