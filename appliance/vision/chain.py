@@ -1,7 +1,7 @@
 """Frame by frame, from an empty doorway to a Match. Staged, so that nobody there costs little.
 
 idle, far   the detector alone, on every n-th frame
-near        the largest face only: landmarks on every frame, the detector on every third; bystanders' faces are
+near        the largest face only: landmarks on every frame, the detector on every fifth; bystanders' faces are
             never meshed or embedded
 checking    the face is near, frontal, sharp and well lit: liveness and templates go to the vote
 resting     a conclusion fell; nothing more until the face leaves or the rest is over
@@ -10,23 +10,24 @@ resting     a conclusion fell; nothing more until the face leaves or the rest is
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from time import perf_counter, process_time
-from typing import Self
 
 from appliance.config import LivenessConfig, RecognitionConfig
-from appliance.facts import Face, Frame, LivenessVerdict, Match, Pixels, Surround, Vector
+from appliance.facts import Face, Frame, Match, Pixels, Surround, Vector
 from appliance.vision import quality
 from appliance.vision.align import Roi, crop, face_of_mesh
 from appliance.vision.gallery import Gallery, threshold
-from appliance.vision.liveness import PassiveNet, SurroundMotion
-from appliance.vision.models import load
+from appliance.vision.glimpse import Glimpse
+from appliance.vision.liveness import SurroundMotion
 from appliance.vision.quality import Hint
-from appliance.vision.stages import Stages
+from appliance.vision.stages import VisionModels
 from appliance.vision.vote import Rest, Rules, Sighting, Vote, same_place
 
-DETECT_STRIDE = 3
-"""While a face is followed by its landmarks the detector looks on every third frame for who else is there."""
+__all__ = ["Chain", "Glimpse", "VisionModels"]
+
+DETECT_STRIDE = 5
+"""While a face is followed by its landmarks the detector looks on every fifth frame for who else is there. The
+followed one's identity does not hang on this: landmarks, place and template must go on from frame to frame."""
 APPROACH = 0.75
 """From this share of the near width on the detector runs on every frame, so that `since` is the true start."""
 LEAVE = 0.9
@@ -39,41 +40,6 @@ EXPECT_SECONDS = 1.0
 """After a near face was seen its absence is checked with the short-range model for this long."""
 FOLLOW_SECONDS = 0.35
 """A longer gap between frames ends following: who is there may have changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class VisionModels:
-    """All that the live chain runs."""
-
-    stages: Stages
-    passive: PassiveNet
-
-    @classmethod
-    def load(cls, directory: Path | None = None, threads: int = 1) -> Self:
-        """From the folder of manifest.toml, or the installed one. Raises ModelError."""
-        return cls(Stages.load(directory, threads), PassiveNet(load("liveness", directory, threads)))
-
-
-@dataclass(frozen=True, slots=True)
-class Glimpse:
-    """What one step saw: the live view's status, and the match when the vote concludes."""
-
-    stage: str = "idle"
-    """`idle`, `far`, `near`, `checking` or `resting`."""
-    faces: int = 0
-    """Faces when the detector last looked."""
-    hint: Hint | None = None
-    face: tuple[float, float, float, float] | None = None
-    """x, y, width, height of the face in question as fractions of the frame."""
-    score: float | None = None
-    threshold: float | None = None
-    liveness: LivenessVerdict | None = None
-    votes: int = 0
-    person: str | None = None
-    """Whom the vote tends to, or fell on."""
-    stages_ms: dict[str, float] = field(default_factory=dict)
-    """Milliseconds of each stage when it last ran: detect, mesh, align, liveness, embed, match."""
-    match: Match | None = None
 
 
 @dataclass(slots=True)
@@ -194,6 +160,8 @@ class Chain:
         """The same face one frame on; or the end of the visit."""
         visit.last = frame.taken_at
         visit.undetected += 1
+        if visit.vote is not None and visit.vote.waits_for_motion and visit.undetected % 2:
+            return self._tallied(frame, visit, visit.vote)
         if visit.face.mesh is not None and visit.undetected < DETECT_STRIDE:
             return self._inspect(frame, visit, Roi.of_mesh(visit.face.mesh))
         visit.undetected = 0
@@ -252,10 +220,12 @@ class Chain:
                 passive = self._models.passive.score(frame.pixels, mesh)
         with self._timed("match"):
             match = vote.add(Sighting(at, passive, surround, template), self._gallery, self._threshold)
-        glimpse = self._glimpse(frame, "checking", visit.face)
+        return self._tallied(frame, visit, vote, match)
+
+    def _tallied(self, frame: Frame, visit: _Visit, vote: Vote, match: Match | None = None) -> Glimpse:
         candidate = vote.tally.candidate
         return replace(
-            glimpse,
+            self._glimpse(frame, "checking", visit.face),
             score=candidate.score if candidate.person else None,
             liveness=vote.verdict,
             votes=vote.tally.votes,

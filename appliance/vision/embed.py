@@ -34,9 +34,13 @@ class Embedder:
 
     def embed(self, crop: Pixels) -> Vector:
         """(112, 112, 3) uint8 BGR -> (160,) float32 of length 1."""
+        return unit(self.run(crop))
+
+    def run(self, crop: Pixels) -> Vector:
+        """The network's output as it is, valid until the next call."""
         self._feed(crop)
-        (raw,) = self._model.invoke()
-        return unit(raw[0])
+        raw: Vector = self._model.invoke()[0][0]
+        return raw
 
 
 def unit(vector: Vector) -> Vector:

@@ -87,8 +87,7 @@ class SurroundMotion:
     def __init__(self) -> None:
         self._grey: Pixels | None = None
         self._eyes = 0.0
-        self._face = _Points()
-        self._ring = _Points()
+        self._points = _Points()
         self._shares: list[float] = []
 
     @property
@@ -108,29 +107,30 @@ class SurroundMotion:
         if self._grey is None or self._grey.shape != grey.shape:
             self._restart(grey, small)
             return
-        self._face, self._ring = self._face.followed(self._grey, grey), self._ring.followed(self._grey, grey)
+        self._points = self._points.followed(self._grey, grey)
         self._grey = grey
         share = self._share()
         if share is not None:
             self._shares.append(share)
-        if share is not None or min(len(self._face.now), len(self._ring.now)) < LEAST_POINTS:
+        if share is not None or not self._points.enough:
             self._restart(grey, small)
 
     def _restart(self, grey: Pixels, mesh: Vector) -> None:
         height, width = grey.shape[:2]
         self._grey, self._eyes = grey, interocular(mesh)
-        self._face = _Points.found(grey, ellipse_mask(mesh, height, width, 0.0, FACE_OUTER))
-        self._ring = _Points.found(grey, ring(mesh, height, width))
+        self._points = _Points.found(
+            grey, ellipse_mask(mesh, height, width, 0.0, FACE_OUTER), ring(mesh, height, width)
+        )
 
     def _share(self) -> float | None:
         """How much of the face's motion the surround made: 0 stays, 1 moves with it; None: too little to tell."""
-        if min(len(self._face.now), len(self._ring.now)) < LEAST_POINTS:
+        if not self._points.enough:
             return None
-        expected = self._face.carry(self._ring.start) - self._ring.start
-        size = np.abs(expected)
+        start, now, expected = self._points.ring_motion()
+        size = np.abs(expected - start)
         if float(size.mean()) < LEAST_MOTION * self._eyes:
             return None
-        along = ((self._ring.now - self._ring.start) * expected.conj()).real / np.maximum(size**2, 1e-6)
+        along = ((now - start) * (expected - start).conj()).real / np.maximum(size**2, 1e-6)
         return float(np.median(np.clip(along, -0.5, 1.5)))
 
 
@@ -140,14 +140,21 @@ class _Points:
 
     start: Plane = field(default_factory=lambda: np.empty(0, np.complex128))
     now: Plane = field(default_factory=lambda: np.empty(0, np.complex128))
+    in_ring: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    """Whether a corner belongs to the ring; otherwise it is the face's own."""
 
     @classmethod
-    def found(cls, grey: Pixels, mask: Pixels) -> "_Points":
-        corners = cv2.goodFeaturesToTrack(grey, MOST_POINTS, 0.01, 4, mask=mask)
-        if corners is None:
-            return cls()
-        points = corners[:, 0, 0] + 1j * corners[:, 0, 1].astype(np.float64)
-        return cls(points, points)
+    def found(cls, grey: Pixels, face: Pixels, ring_: Pixels) -> "_Points":
+        """Corners inside each of two masks."""
+        kinds = [_corners(grey, mask) for mask in (face, ring_)]
+        points = np.concatenate(kinds)
+        return cls(points, points, np.arange(len(points)) >= len(kinds[0]))
+
+    @property
+    def enough(self) -> bool:
+        """Of both kinds."""
+        ring_count = int(np.count_nonzero(self.in_ring))
+        return min(ring_count, len(self.now) - ring_count) >= LEAST_POINTS
 
     def followed(self, before: Pixels, after: Pixels) -> "_Points":
         """Those that are found in the next frame, and from there back where they were."""
@@ -158,14 +165,28 @@ class _Points:
         back, here, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, None, winSize=(15, 15), maxLevel=3)
         error = np.linalg.norm((back - points)[:, 0], axis=1)
         kept = (there[:, 0] > 0) & (here[:, 0] > 0) & (error < ROUND_TRIP_PX)
-        return _Points(self.start[kept], moved[kept, 0, 0] + 1j * moved[kept, 0, 1].astype(np.float64))
+        return _Points(self.start[kept], _plane(moved[kept, 0]), self.in_ring[kept])
 
-    def carry(self, points: Plane) -> Plane:
-        """Where `points` would be if they had moved as these did: by the least-squares similarity."""
-        spread = self.start - self.start.mean()
-        turn = np.sum(spread.conj() * (self.now - self.now.mean())) / max(float(np.sum(np.abs(spread) ** 2)), 1e-9)
-        carried: Plane = turn * (points - self.start.mean()) + self.now.mean()
-        return carried
+    def ring_motion(self) -> tuple[Plane, Plane, Plane]:
+        """Of the ring's corners: where they were, where they are, and where the face's motion would have put them.
+
+        The face's motion is the least-squares similarity of its own corners.
+        """
+        source, target = self.start[~self.in_ring], self.now[~self.in_ring]
+        spread = source - source.mean()
+        turn = np.sum(spread.conj() * (target - target.mean())) / max(float(np.sum(np.abs(spread) ** 2)), 1e-9)
+        start = self.start[self.in_ring]
+        return start, self.now[self.in_ring], turn * (start - source.mean()) + target.mean()
+
+
+def _corners(grey: Pixels, mask: Pixels) -> Plane:
+    found = cv2.goodFeaturesToTrack(grey, MOST_POINTS, 0.01, 4, mask=mask)
+    return np.empty(0, np.complex128) if found is None else _plane(found[:, 0])
+
+
+def _plane(points: Vector) -> Plane:
+    """(n, 2) -> x + iy."""
+    return points[:, 0] + 1j * points[:, 1].astype(np.float64)
 
 
 def ring(mesh: Vector, height: int, width: int) -> Pixels:

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+
 from appliance.facts import Face, Pixels, Vector
-from appliance.vision.align import Landmarker, Roi, crop, with_mesh
+from appliance.vision.align import CROP, Landmarker, Roi, crop, with_mesh
 from appliance.vision.detect import Detector
 from appliance.vision.embed import Embedder
+from appliance.vision.liveness import PassiveNet
 from appliance.vision.models import load
 
 
@@ -33,9 +36,38 @@ class Stages:
         mesh = self.landmarker.find(pixels, Roi.of_face(face))
         return None if mesh is None else with_mesh(face, mesh)
 
+    def aligned(self, pixels: Pixels, face: Face) -> Pixels:
+        """The crop (112, 112, 3) of a face with landmarks."""
+        if face.mesh is None:
+            raise ValueError("a crop needs a face with landmarks: call meshed() first")
+        return crop(pixels, face.mesh)
+
     def template(self, pixels: Pixels, face: Face) -> tuple[Pixels, Vector]:
         """The aligned crop (112, 112, 3) and the template (160,) of a face with landmarks."""
-        if face.mesh is None:
-            raise ValueError("a template needs a face with landmarks: call meshed() first")
-        aligned = crop(pixels, face.mesh)
+        aligned = self.aligned(pixels, face)
         return aligned, self.embedder.embed(aligned)
+
+
+@dataclass(frozen=True, slots=True)
+class VisionModels:
+    """All that the live chain runs."""
+
+    stages: Stages
+    passive: PassiveNet
+
+    @classmethod
+    def load(cls, directory: Path | None = None, threads: int = 1) -> Self:
+        """From the folder of manifest.toml, or the installed one. Raises ModelError."""
+        models = cls(Stages.load(directory, threads), PassiveNet(load("liveness", directory, threads)))
+        models.warm_up()
+        return models
+
+    def warm_up(self) -> None:
+        """Run each model once: its first call is slower, and should not fall to a visitor."""
+        blank = np.zeros((CROP, CROP, 3), np.uint8)
+        square = np.zeros((468, 3), np.float32)
+        square[::2] = CROP - 1
+        self.stages.detector.find(blank, expected=True)
+        self.stages.landmarker.find(blank, Roi(CROP / 2, CROP / 2, CROP, 0.0))
+        self.passive.score(blank, square)
+        self.stages.embedder.run(blank)

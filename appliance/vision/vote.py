@@ -113,6 +113,12 @@ class Vote:
             return Wanted(True, False)
         return Wanted(False, surround is not Surround.ABSTAINS or self._waited(at))
 
+    @property
+    def waits_for_motion(self) -> bool:
+        """Everything is agreed, but nothing moved yet that the surround could be judged by."""
+        verdict = self.verdict
+        return self.tally.agreed and verdict.live and verdict.surround is Surround.ABSTAINS
+
     def continues(self, at: float, template: Vector | None) -> bool:
         """Whether a sighting can be of the same visitor in the same look: no gap in time, and the same face."""
         if not 0 <= at - self._last <= STALE_SECONDS:
