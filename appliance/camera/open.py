@@ -14,7 +14,13 @@ def open_camera(config: CameraConfig) -> Camera:
     """
     match config.source:
         case "picamera2":
-            from appliance.camera.pi import PiCamera  # noqa: PLC0415
+            try:
+                from appliance.camera.pi import PiCamera  # noqa: PLC0415
+            except ImportError as error:
+                raise CameraError(
+                    f"camera.source = picamera2, but {error.name or error} is missing: on Raspberry Pi OS "
+                    "`sudo apt install python3-libcamera` and install lintel[pi]; elsewhere use v4l2"
+                ) from None
 
             return PiCamera(config.number, config.width, config.height, config.rate, form=config.format)
         case "v4l2":

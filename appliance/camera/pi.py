@@ -1,7 +1,6 @@
 """The Raspberry Pi camera, through Picamera2. The only file that imports it."""
 
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,9 +13,6 @@ from appliance.facts import Frame, Pixels
 
 BUFFERS = 4
 """Of libcamera's. One is being converted, one is complete, two are being filled."""
-PERIODS = 2
-"""A frame whose exposure began this many frame periods ago is still the latest: one period to expose and read
-out, one until it was asked for. An older one is thrown away."""
 
 
 class PiCamera:
@@ -47,19 +43,21 @@ class PiCamera:
 
     def frames(self) -> Iterator[Frame]:
         """The latest frame each time. Raises CameraError when libcamera gives up; may hang if it does."""
-        first = None
+        first, seq = None, -1
         try:
             while not self._stop.is_set():
-                # flush=True would wait for an exposure that begins after this call, which skips every other frame.
-                request = self._camera.capture_request(flush=time.monotonic_ns() - PERIODS * self._period_ns)
+                # Nothing exposed before this call: what waited in a queue while we computed is thrown away. It costs
+                # up to one frame period, and at the door an old frame is worth nothing.
+                request = self._camera.capture_request(flush=True)
                 try:
                     taken_ns = int(request.get_metadata()["SensorTimestamp"])
                     pixels = self._copy(request)
                 finally:
                     request.release()
                 first = taken_ns if first is None else first
-                yield Frame(round((taken_ns - first) / self._period_ns), taken_ns / 1e9, pixels)
-        except (RuntimeError, KeyError) as error:
+                seq = max(seq + 1, round((taken_ns - first) / self._period_ns))
+                yield Frame(seq, taken_ns / 1e9, pixels)
+        except RuntimeError as error:
             raise CameraError(f"the camera stopped: {error}; check its ribbon cable") from None
         finally:
             self._camera.stop()
@@ -70,18 +68,22 @@ class PiCamera:
         self._stop.set()
 
     def _copy(self, request: Any) -> Pixels:
-        height, width = self._shape
         # A fresh array each: whoever holds the last frame may still be reading it. The allocator reuses the memory.
-        into = np.empty((height, width, 3), np.uint8)
+        into = np.empty((*self._shape, 3), np.uint8)
         with MappedArray(request, "main", write=False) as mapped:
-            if self._form == "NV12":
-                # Rows may be padded to the hardware's stride; the chroma plane follows the luma plane.
-                plane = mapped.array
-                luma, chroma = plane[:height, :width], plane[height : height * 3 // 2, :width]
-                cv2.cvtColorTwoPlane(luma, chroma.reshape(height // 2, width // 2, 2), cv2.COLOR_YUV2BGR_NV12, dst=into)
-            else:
-                np.copyto(into, mapped.array[:height, :width])  # libcamera's RGB888 is B, G, R in memory
+            _convert(mapped.array, self._form, into)
         return into
+
+
+def _convert(camera: Any, form: str, into: Pixels) -> None:
+    """The camera's memory to (height, width, 3) BGR. No view of that memory may outlive this call: it is unmapped."""
+    height, width = into.shape[:2]
+    if form == "NV12":
+        # Rows may be padded to the hardware's stride; the chroma plane follows the luma plane.
+        chroma = camera[height : height * 3 // 2, :width].reshape(height // 2, width // 2, 2)
+        cv2.cvtColorTwoPlane(camera[:height, :width], chroma, cv2.COLOR_YUV2BGR_NV12, dst=into)
+    else:
+        np.copyto(into, camera[:height, :width])  # libcamera's RGB888 is B, G, R in memory
 
 
 def _open(number: int) -> Any:
