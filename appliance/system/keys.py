@@ -67,6 +67,7 @@ class DeviceKey:
         self._secret = secret
         self._wrapper = Sealer(self.subkey("wrap"))
         self._sealer = Sealer(self.subkey("seal"))
+        self._rotations: dict[bytes, NDArray[np.float32]] = {}
 
     @classmethod
     def load(cls, state: Path, create: bool = False) -> "DeviceKey":
@@ -128,10 +129,17 @@ class DeviceKey:
         compared, and a new salt revokes what leaked. Enough known pairs recover it; secrecy
         comes from the seal.
         """
+        if site not in self._rotations:
+            self._rotations[site] = self._new_rotation(site)
+        return self._rotations[site]
+
+    def _new_rotation(self, site: bytes) -> NDArray[np.float32]:
         normals = _normals(self.subkey(f"rotation:{site.hex()}"), TEMPLATE_DIMENSIONS**2)
         q, r = np.linalg.qr(normals.reshape(TEMPLATE_DIMENSIONS, TEMPLATE_DIMENSIONS))
         # Signs fixed so that the matrix is uniform over rotations and reflections (Mezzadri 2007).
-        return np.ascontiguousarray(q * np.sign(np.diag(r)), dtype=np.float32)
+        rotation = np.ascontiguousarray(q * np.sign(np.diag(r)), dtype=np.float32)
+        rotation.flags.writeable = False
+        return rotation
 
 
 def _normals(key: bytes, count: int) -> NDArray[np.float64]:
