@@ -69,8 +69,8 @@ class Sighting:
     """Monotonic seconds; one of an earlier boot is counted back from this one's start."""
 
 
-Sightings = Mapping[str, Sighting]
-"""By pid."""
+Sightings = MappingProxyType[str, Sighting]
+"""By pid. A proxy, since its `|` copies ten thousand people in microseconds, as Mapping's copy does not."""
 
 
 def passes_back(rule: Passback, seen: Sighting | None, reader: str, now: float) -> bool:
@@ -90,7 +90,7 @@ def passed(rule: Passback, sightings: Sightings, person: str, reader: str, now: 
     """The sightings once the person has gone through."""
     passage = rule.passages.get(reader)
     sighting = Sighting(passage.target if passage else reader, reader, now)
-    return MappingProxyType({**sightings, person: sighting})
+    return MappingProxyType(sightings | {person: sighting})
 
 
 def forgiven(sightings: Sightings, person: str | None = None) -> Sightings:

@@ -14,7 +14,7 @@ EARLIEST, LATEST = 86_400.0 * 2, 7_258_118_400.0
 
 _DAY = 86_400
 _STEP = _DAY // 4
-_CHUNK_DAYS = (8, 32, 160, 400)
+_CHUNK_DAYS = (2, 8, 32, 160, 400)
 HORIZON_DAYS = _CHUNK_DAYS[-1]
 """How far ahead a change is looked for: a year, and the holidays around its turn."""
 
