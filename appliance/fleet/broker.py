@@ -32,6 +32,8 @@ LARGEST_INCOMING_BYTES = 4 * LARGEST_BYTES
 """Told to the broker, which then drops larger packets itself; what lies between is dropped and reported here."""
 REFUSED = 128
 """First reason code that means failure (MQTT 5, 2.4)."""
+UNSPECIFIED = 128
+"""What paho makes of a connection that just ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Broker:
         self._happened: list[Answer | Arrival] = []
         self._connack: ReasonCode | None = None
         self._lost: str | None = None
+        self._broken = f"{self._place}: not connected"
         self._last_error = ""
         self.limits = Limits()
 
@@ -90,7 +93,8 @@ class Broker:
         Raises BrokerError with the remedy.
         """
         self.close()
-        self._happened, self._connack, self._lost, self._last_error = [], None, None, ""
+        self._happened, self._connack, self._lost = [], None, None
+        self._last_error, self._broken = "", f"{self._place}: not connected"
         client = self._build(will)
         greeting = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         greeting.MaximumPacketSize = LARGEST_INCOMING_BYTES
@@ -104,26 +108,28 @@ class Broker:
         self._client = client
         self._await_connack()
         asked = [(topic, SubscribeOptions(qos=1, retainAsPublished=True)) for topic in subscribe]
-        client.subscribe(asked)
+        if asked:
+            client.subscribe(asked)
 
     def turn(self, seconds: float) -> list[Answer | Arrival]:
         """Send and receive for at most so long; what happened since the last call. Raises BrokerError when lost."""
-        client = self._client
-        if client is None:
-            raise BrokerError(f"{self._place}: not connected")
-        code = client.loop(seconds)
-        if self._lost is not None or code != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            reason = self._lost or paho.error_string(code)
-            self.close()
-            detail = f" ({self._last_error})" if self._last_error else ""
-            raise BrokerError(f"{self._place}: connection lost: {reason}{detail}")
+        if self._client is not None:
+            code = self._client.loop(seconds)
+            if self._lost is not None or code != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                reason = self._lost or paho.error_string(code)
+                detail = f" ({self._last_error})" if self._last_error else ""
+                self._broken = f"{self._place}: connection lost: {reason}{detail}"
+                self.close()
+        # Acknowledgements that came before the loss still count.
         happened, self._happened = self._happened, []
+        if self._client is None and not happened:
+            raise BrokerError(self._broken)
         return happened
 
     def publish(self, topic: str, payload: bytes, qos: int, retain: bool = False) -> int:
         """Returns the token that its `Answer` will carry; at QoS 0 none comes. Raises BrokerError when lost."""
         if self._client is None:
-            raise BrokerError(f"{self._place}: not connected")
+            raise BrokerError(self._broken)
         info = self._client.publish(topic, payload, qos=qos, retain=retain)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise BrokerError(f"{self._place}: publish on {topic}: {paho.error_string(info.rc)}")
@@ -192,8 +198,11 @@ class Broker:
     def _on_disconnect(self, _client: Any, _data: Any, flags: Any, reason: ReasonCode, _given: Any) -> None:
         if flags.is_disconnect_packet_from_server:
             self._lost = f"the broker says {reason}; {_remedy(reason)}"
-        else:
-            self._lost = str(reason)
+        elif self._lost is None:
+            silent = reason.value == UNSPECIFIED
+            self._lost = (
+                "it hung up without a word; a second client with this door's id does that" if silent else str(reason)
+            )
 
     def _on_publish(self, _client: Any, _data: Any, mid: int, reason: ReasonCode, _given: Any) -> None:
         self._happened.append(Answer(mid, reason.value, str(reason)))

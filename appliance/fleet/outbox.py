@@ -77,6 +77,7 @@ class Outbox:
         self._resting: dict[int, _Rest] = {}
         self._parked = math.inf  # lowest row that stood aside
         self._recall_at = -math.inf
+        self._hung_up = 0  # connections in a row that died young with rows in flight
         self._progress_at = 0.0
         self._patience = PATIENCE_SECONDS
 
@@ -94,17 +95,36 @@ class Outbox:
         """Topic of a row in flight; empty if it is not."""
         return self._flying.get(seq, "")
 
+    @property
+    def cautious(self) -> bool:
+        """The broker keeps hanging up: rows go one by one, until one is taken, to find what it does not like."""
+        return self._hung_up >= 2
+
+    def lost(self, lived_seconds: float, now: float) -> list[int]:
+        """The connection broke. Some brokers hang up instead of refusing: returns the rows that get the blame.
+
+        Those are the ones that probed a refused topic, and one that was in flight alone in cautious times.
+        """
+        young = lived_seconds < PROVEN_SECONDS and bool(self._flying)
+        probing = {topic for topic, refusal in self._refused.items() if refusal.probing}
+        blamed = [seq for seq, topic in self._flying.items() if topic in probing]
+        if young and self.cautious and len(self._flying) == 1:
+            blamed = list(self._flying)
+        self._hung_up = self._hung_up + 1 if young else 0
+        for seq in blamed:
+            self.refused(seq, now)
+        return blamed
+
     def rewind(self, head: int, window: int, now: float) -> None:
         """A new connection: everything unsettled is to be published again; what comes after `head` is live."""
-        self.window = window
+        self.window = 1 if self.cautious else window
         self._flying.clear()
         self._live = self._border = head
         self._backlog = 0
         self._parked = math.inf
         self._progress_at = now
-        self._resting.clear()
         for refusal in self._refused.values():
-            refusal.until, refusal.probing = now, False
+            refusal.probing = False
 
     def ask_live(self) -> Ask:
         """Rows younger than the connection: they go first and may fill the window."""
@@ -151,6 +171,7 @@ class Outbox:
             return
         self._done.add(seq)
         self._resting.pop(seq, None)
+        self._hung_up = 0
         self._progressed(now)
         if self._refused.pop(topic, None):
             self._recall()

@@ -81,14 +81,9 @@ def explain(error: Exception, config: MqttConfig) -> str:
             f"{place}: its certificate is not trusted: {error.verify_message}; set mqtt.ca to the CA that signed it, "
             "mqtt.host to a name that it bears, and this machine's clock"
         )
-    if isinstance(error, ssl.SSLError):
-        return f"{place}: TLS failed: {error.reason or error}; the broker must offer TLS 1.3 on this port"
-    if isinstance(error, socket.gaierror):
-        return f"mqtt.host = {config.host}: {_words(error)}; check the name and this machine's DNS"
-    if isinstance(error, ConnectionRefusedError):
-        return f"{place}: nobody listens there; start the broker or correct mqtt.host and mqtt.port"
-    if isinstance(error, TimeoutError):
-        return f"{place}: no answer; check the network, a firewall between, mqtt.host and mqtt.port"
+    for kind, what in _KINDS.items():
+        if isinstance(error, kind):
+            return f"{place}: {what.format(_words(error))}"
     return f"{place}: {_words(error)}; check the network, mqtt.host and mqtt.port"
 
 
@@ -99,3 +94,13 @@ def closed_early(config: MqttConfig) -> str:
     if config.tls:
         return "the broker may want a client certificate: set mqtt.cert and mqtt.key"
     return "the broker may want TLS on this port: set mqtt.tls = true"
+
+
+# In the order in which they are asked for: some are kinds of others.
+_KINDS: dict[type[Exception], str] = {
+    ssl.SSLError: "TLS failed: {}; the broker must offer TLS 1.3 on this port",
+    ConnectionResetError: "hung up at the greeting; the broker must offer TLS 1.3 on this port",
+    socket.gaierror: "mqtt.host: {}; check the name and this machine's DNS",
+    ConnectionRefusedError: "nobody listens there; start the broker or correct mqtt.host and mqtt.port",
+    TimeoutError: "no answer; check the network, a firewall between, mqtt.host and mqtt.port",
+}

@@ -18,11 +18,12 @@ from appliance.config import MqttConfig, SiteConfig
 from appliance.errors import BrokerError
 from appliance.facts import Event, EventType, Moment
 from appliance.fleet import topics
+from appliance.fleet.backlog import Backlog
 from appliance.fleet.broker import REFUSED, Answer, Arrival, Broker, Will
 from appliance.fleet.discovery import announcement
 from appliance.fleet.inbound import BadMessage, Limiter, read_ack, read_command
 from appliance.fleet.machine import figures
-from appliance.fleet.outbox import PAGE, WINDOW, Ask, Backoff, Outbox
+from appliance.fleet.outbox import WINDOW, Ask, Backoff, Outbox
 from appliance.fleet.topics import Names, Payload
 from appliance.store.chain import StoredEvent
 from appliance.store.events import EventLog
@@ -39,24 +40,6 @@ STATE_SECONDS = 0.5
 COUNT_SECONDS = 2.0
 HEALTH_SECONDS = 60.0
 FAREWELL_SECONDS = 2.0
-
-
-class _Pages:
-    """Reads ahead in the backlog, so that sending one more row at each acknowledgement costs no query."""
-
-    def __init__(self) -> None:
-        self._rows: list[StoredEvent] = []
-        self._after = -1
-        self._full = False
-
-    def read(self, ask: Ask, record: EventLog) -> list[StoredEvent]:
-        """The first `limit` unsettled rows after `ask.after`. What was read ahead counts until asked to go back."""
-        ahead = [row for row in self._rows if row.seq > ask.after]
-        if ask.after < self._after or (self._full and len(ahead) < ask.limit) or not ahead:
-            ahead = record.unsettled(max(PAGE, ask.limit), after=ask.after)
-            self._full = len(ahead) >= PAGE
-        self._rows, self._after = ahead, ask.after
-        return ahead[: ask.limit]
 
 
 class Uplink:
@@ -86,7 +69,7 @@ class Uplink:
         self._outbox = outbox
         self._backoff = backoff
         self._announce = announce
-        self._backlog = _Pages()
+        self._backlog = Backlog()
         self._events: dict[int, int] = {}  # token -> seq
         self._others: dict[int, str] = {}  # token -> topic
         self._bad = Limiter(60.0)
@@ -129,6 +112,8 @@ class Uplink:
             self._farewell(record, birth)
         except BrokerError as error:
             log.error("%s", error)
+            if connected is not None:
+                self._lost(record, time.monotonic() - connected)
         except BaseException:
             self._broker.abandon()
             raise
@@ -136,19 +121,28 @@ class Uplink:
             self.online = False
         return 0.0 if connected is None else time.monotonic() - connected
 
+    def _lost(self, record: EventLog, lived: float) -> None:
+        now = time.monotonic()
+        record.settle(self._outbox.done)
+        self._outbox.settled(self._outbox.done)
+        for seq in self._outbox.lost(lived, now):
+            log.error("the broker hangs up on event %d; it is kept, and its topic rests for a while (ACL?)", seq)
+        if self._outbox.cautious:
+            log.warning("the broker keeps hanging up; events go one at a time, to find which it does not like")
+
     def _connect(self, birth: int) -> None:
         will = Will(self._names.conn, topics.encode(topics.conn("lost", birth)))
         self._broker.connect(will, (self._names.ack, self._names.command))
 
     def _begin(self, record: EventLog, birth: int) -> None:
-        self._backlog = _Pages()
+        self._backlog = Backlog()
         self._events.clear()
         self._others.clear()
         self._due.clear()
         self._reported = None
         self._outbox.rewind(record.head()[0], min(WINDOW, self._broker.limits.in_flight), time.monotonic())
         self._say(self._names.conn, topics.conn("online", birth))
-        if self._announce is not None:
+        if self._announce is not None and not self._outbox.cautious:
             self._say(self._names.discovery, self._announce)
         self.online = True
         log.info("connected to the broker; %d events wait", self.waiting)

@@ -159,6 +159,41 @@ def test_one_poisonous_row_holds_nothing_up() -> None:
     assert refusals <= 8
 
 
+def test_a_broker_that_hangs_up_instead_of_refusing() -> None:
+    """Neither the first nor the many are blamed; one row alone is, and its topic rests."""
+    log = Log()
+    for n in range(300):
+        log.append("access" if n % 2 == 0 else "door")
+    outbox, now, connections = Outbox(rate=FAST), 0.0, 0
+    while "door" in log.rows.values():
+        connections += 1
+        assert connections <= 6
+        now += 5
+        outbox.rewind(log.head, 200, now)
+        for _ in range(100):
+            now += 0.05
+            sent = pump(outbox, log, now)
+            if any(log.rows[seq] == "access" for seq in sent):
+                outbox.lost(0.1, now)
+                break
+            for seq in sent:
+                outbox.accepted(seq, now)
+            log.settle(outbox)
+    assert list(log.rows.values()) == ["access"] * 150, "nothing of the refused topic was given up"
+    assert not outbox.cautious
+
+
+def test_a_connection_that_lived_blames_nobody() -> None:
+    log = Log()
+    log.append()
+    outbox = online(log)
+    for now in (20.0, 40.0, 60.0):
+        pump(outbox, log, now)
+        assert outbox.lost(PROVEN_SECONDS, now) == []
+        outbox.rewind(log.head, 200, now)
+    assert not outbox.cautious
+
+
 def test_stall() -> None:
     log = Log()
     log.append()
@@ -258,9 +293,10 @@ class AnyBroker(RuleBasedStateMachine):
             self.outbox.accepted(stale, self.now)
             self.outbox.refused(stale, self.now)
 
-    @rule()
-    def lose(self) -> None:
+    @rule(lived=st.floats(0, 20))
+    def lose(self, lived: float) -> None:
         self.log.settle(self.outbox)
+        assert set(self.outbox.lost(lived, self.now)) <= set(self.flying)
         self.reconnect()
 
     @invariant()
