@@ -16,16 +16,25 @@ from appliance.commands import panels
 from appliance.commands.panels import Picture
 from appliance.commands.snapshot import Process, Setting, Snapshot
 from appliance.web.rows import clock_words, rows
-from appliance.web.view import Now, now
+from appliance.web.view import START_SECONDS, Now, now
 
 __all__ = ["LiveView", "Process", "Setting", "Snapshot", "render"]
 
 
-def render(snapshot: Snapshot, setting: Setting | None = None) -> Picture:
-    """Word a snapshot; Rich draws what it returns."""
+def render(
+    snapshot: Snapshot, setting: Setting | None = None, before: Picture | None = None, starting: bool = False
+) -> Picture:
+    """Word a snapshot; Rich draws what it returns. `before` is the picture shown until now."""
     setting = setting or Setting()
     listed = rows(snapshot.events, setting.zone)
-    view = now(snapshot.status, listed, snapshot.mono, setting.passive_threshold)
+    view = now(
+        snapshot.status,
+        listed,
+        snapshot.mono,
+        passive_threshold=setting.passive_threshold,
+        before=before.now if before else None,
+        starting=starting,
+    )
     return Picture(snapshot, setting, view, listed)
 
 
@@ -46,6 +55,8 @@ class LiveView:
         self._setting = Setting(place, tuple(simulated), url, ZoneInfo(timezone), passive_threshold)
         self._live = Live(console=console, screen=True, auto_refresh=False) if console.is_terminal else None
         self._lines = PlainLines()
+        self._picture: Picture | None = None
+        self._began: float | None = None
 
     def __enter__(self) -> Self:
         """Take the screen, or say on one line what runs."""
@@ -66,7 +77,9 @@ class LiveView:
 
     def update(self, snapshot: Snapshot) -> None:
         """Show this snapshot."""
-        picture = render(snapshot, self._setting)
+        self._began = snapshot.mono if self._began is None else self._began
+        starting = snapshot.mono - self._began < START_SECONDS
+        picture = self._picture = render(snapshot, self._setting, self._picture, starting)
         if self._live:
             self._live.update(picture, refresh=True)
         else:

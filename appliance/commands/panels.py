@@ -66,6 +66,7 @@ def screen(picture: Picture, width: int, height: int) -> Layout:
     layout = Layout()
     parts = [
         Layout(_title(picture), size=1),
+        *([Layout(_simulated(picture.setting.simulated), size=1)] if picture.setting.simulated else []),
         Layout(name="top", size=8),
         Layout(_answer(picture), size=4),
         Layout(_events(merged(picture.listed)), ratio=1, minimum_size=4),
@@ -88,12 +89,17 @@ def screen(picture: Picture, width: int, height: int) -> Layout:
 def _title(picture: Picture) -> RenderableType:
     clock, _ = clock_words(picture.snapshot.utc, picture.setting.zone)
     line = Table.grid(expand=True, padding=(0, 1))
-    line.add_column(no_wrap=True)
+    line.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     line.add_column(justify="right", no_wrap=True)
-    left = Text.assemble(("Lintel", "bold"), ("  " + picture.setting.place, "dim"))
-    simulated = f" Simulated {' and '.join(picture.setting.simulated)} " if picture.setting.simulated else ""
-    line.add_row(left, Text.assemble((simulated, "bold black on yellow") if simulated else "", "  ", clock))
+    right = Text.assemble((picture.setting.url or "", "underline"), "  ", clock)
+    line.add_row(Text.assemble(" ", ("Lintel", "bold"), ("  " + picture.setting.place, "dim")), right)
     return line
+
+
+def _simulated(simulated: Sequence[str]) -> RenderableType:
+    words = Text(f" Simulated: {'; '.join(simulated)}", "black on yellow", no_wrap=True, overflow="ellipsis")
+    words.pad_right(200)
+    return words
 
 
 def _door(picture: Picture) -> RenderableType:
@@ -135,7 +141,7 @@ def _visitor(picture: Picture, width: int) -> RenderableType:
         Text(view.visitor.hint or view.visitor.stage.help, no_wrap=True, overflow="ellipsis"),
         body,
         Text(_votes(picture), "dim", no_wrap=True, overflow="ellipsis"),
-        Text(_speed(picture), "dim", no_wrap=True, overflow="ellipsis"),
+        Text(_speed(picture, width - 4), "dim", no_wrap=True, overflow="ellipsis"),
     )
     fps = next((part.value for part in view.parts if part.key == "fps"), None)
     scene = f"simulated: {view.simulated.scene}" if view.simulated.scene else None
@@ -162,9 +168,14 @@ def _votes(picture: Picture) -> str:
     return ", ".join(said)
 
 
-def _speed(picture: Picture) -> str:
-    steps = " ".join(f"{step.key.removesuffix('ness')} {step.ms:.0f}" for step in picture.now.steps)
-    return f"ms: {steps}" if steps else ""
+def _speed(picture: Picture, width: int) -> str:
+    """Milliseconds of each step; where there is no room, the quickest are left out first."""
+    steps = list(picture.now.steps)
+    while True:
+        line = "ms: " + " ".join(f"{step.key.removesuffix('ness')} {step.ms:.0f}" for step in steps)
+        if len(line) <= width or not steps:
+            return line if steps else ""
+        steps.remove(min(steps, key=lambda step: step.ms))
 
 
 def _answer(picture: Picture) -> RenderableType:
@@ -253,8 +264,6 @@ def _keys(picture: Picture) -> RenderableType:
     for key, what in (*_KEYS[:2], *(_BY_HAND if picture.now.simulated.door else ()), *_KEYS[2:]):
         line.append(key, "bold reverse")
         line.append(f" {what}   ")
-    if picture.setting.url:
-        line.append(picture.setting.url, "underline")
     return line
 
 
@@ -273,7 +282,7 @@ def _panel(title: str, body: RenderableType, tone: Tone, below: str | None = Non
 
 def opening(setting: Setting) -> str:
     """First line where there is no screen."""
-    real = f"; simulated {' and '.join(setting.simulated)}" if setting.simulated else ""
+    real = f"; simulated: {', '.join(setting.simulated)}" if setting.simulated else ""
     page = f"; page at {setting.url}" if setting.url else ""
     return f"lintel {setting.place} runs{real}{page}; Ctrl-C stops it".replace("  ", " ")
 

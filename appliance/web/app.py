@@ -19,7 +19,7 @@ from appliance.web import assets
 from appliance.web.guard import SECURITY_HEADERS, Guard
 from appliance.web.reader import LatestEvents, Reader, ReadStatus
 from appliance.web.stream import Stream
-from appliance.web.view import fresh
+from appliance.web.view import START_SECONDS, fresh
 
 MAX_EVENTS = 200
 DEFAULT_EVENTS = 50
@@ -35,15 +35,24 @@ def build_app(
     passive_threshold: float | None = None,
     clock: Callable[[], float] = time.monotonic,
     wall: Callable[[], float] = time.time,
+    start_seconds: float = START_SECONDS,
 ) -> Starlette:
     """Build the app of the first page.
 
     `read_status()` gives `{"door": {...} | None, "vision": ..., "net": ...}`; `latest_events(n)` the
     newest n events in their wire form, in any order. Both are called from one thread of the app's
     own, never two at once: open the database in there (lazily), not where the app is built.
+    For `start_seconds` a process that has said nothing yet is no alarm.
     `app.state.stream.close()` ends open streams; `server.PageServer` does it on its way out.
     """
-    reader = Reader(read_status, latest_events, ZoneInfo(site.timezone), clock, passive_threshold)
+    reader = Reader(
+        read_status,
+        latest_events,
+        ZoneInfo(site.timezone),
+        clock,
+        passive_threshold=passive_threshold,
+        start_seconds=start_seconds,
+    )
 
     def hello() -> dict[str, object]:
         return {"mono": round(clock(), 3), "utc": round(wall(), 3), "version": version}

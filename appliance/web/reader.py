@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from appliance.errors import LintelError
 from appliance.web import plain
 from appliance.web.rows import Row, merged, rows
-from appliance.web.view import now
+from appliance.web.view import Now, now
 
 ROWS = 40
 """Events on the page."""
@@ -37,15 +37,20 @@ class Reader:
         latest_events: LatestEvents,
         zone: ZoneInfo,
         clock: Callable[[], float],
+        *,
         passive_threshold: float | None,
+        start_seconds: float,
     ) -> None:
         self._read_status = read_status
         self._latest_events = latest_events
         self._zone = zone
         self._clock = clock
+        self._start_seconds = start_seconds
+        self._began = clock()
         self._passive_threshold = passive_threshold
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="page-reader")
         self._listed: Sequence[Row] = ()
+        self._view: Now | None = None
         self._trouble: str | None = None
         self._reads = 0
         self._last_seq: object = None
@@ -85,7 +90,15 @@ class Reader:
             self._read_record()
         self._reads += 1
         self._last_seq = last
-        view = now(status, self._listed, self._clock(), self._passive_threshold)
+        mono = self._clock()
+        view = self._view = now(
+            status,
+            self._listed,
+            mono,
+            passive_threshold=self._passive_threshold,
+            before=self._view,
+            starting=mono - self._began < self._start_seconds,
+        )
         return {
             "now": packed(asdict(view)),
             "events": packed({"rows": [asdict(row) for row in self._listed], "trouble": self._trouble}),

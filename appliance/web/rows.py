@@ -101,7 +101,7 @@ def _row(event: object, zone: ZoneInfo) -> Row | None:
         tone=said.tone,
         granted=_granted(kind, why),
         means="" if plain.person(means) else means,
-        by=_by(means),
+        by="" if kind == "sys" else _by(means),
         person=plain.person(known.get("pid")),
         at=at,
         clock=clock,

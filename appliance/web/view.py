@@ -5,13 +5,15 @@ be missing or garbled; the view then says so. Times are monotonic seconds unless
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from appliance.web import plain, words
 from appliance.web.rows import Row, last_decision, last_unlock
 from appliance.web.words import Tone, Words
 
+START_SECONDS = 20.0
+"""For so long after a start a process may have said nothing yet."""
 SILENT_SECONDS = 5.0
 """A daemon that has published nothing for this long is called silent; they publish each second."""
 Status = Mapping[str, Any]
@@ -111,19 +113,26 @@ def now(
     status: Mapping[str, object],
     listed: Sequence[Row],
     mono: float,
+    *,
     passive_threshold: float | None = None,
+    before: Now | None = None,
+    starting: bool = False,
 ) -> Now:
-    """Build the view of `door`, `vision` and `net` status dicts (None where missing) and rows, newest first."""
+    """Build the view of `door`, `vision` and `net` status dicts (None where missing) and rows, newest first.
+
+    With the view `before`, the figures behind an answer stay for as long as its visitor rests before the camera.
+    While all are `starting`, a process that has said nothing yet is no alarm.
+    """
     door, vision, net = (fresh(status.get(name), mono) for name in ("door", "vision", "net"))
     return Now(
-        door=_door(door),
-        visitor=_visitor(vision),
-        evidence=_evidence(vision, passive_threshold),
+        door=_starting(_door(door)) if starting and door is None else _door(door),
+        visitor=_visitor(vision, starting),
+        evidence=_evidence(vision, passive_threshold, before),
         decision=last_decision(listed),
         unlock=last_unlock(listed),
         steps=_steps(vision),
         parts=_parts(door, vision, net),
-        alarms=tuple(_alarms(door, vision, net)),
+        alarms=tuple(alarm for alarm in _alarms(door, vision, net) if not (starting and alarm.key in _SILENT)),
         simulated=_simulated(door, vision),
     )
 
@@ -153,11 +162,19 @@ def _door(door: Status | None) -> DoorView:
     return DoorView(state, lock, contact, ajar, plain.number(known.get("since"), 0))
 
 
-def _visitor(vision: Status | None) -> VisitorView:
+def _starting(door: DoorView) -> DoorView:
+    return replace(
+        door, state=Said("unknown", "Starting…", "The door's process says its first word in a moment.", "act")
+    )
+
+
+def _visitor(vision: Status | None, starting: bool) -> VisitorView:
     known = vision or {}
     stage = _said(words.STAGE, known, "stage")
     if vision is None:
         stage = Said("unknown", "No word from the camera", "PIN and the way out work as always.", "needs")
+    if vision is None and starting:
+        stage = Said("unknown", "Starting…", "The camera and the models are on their way.", "act")
     camera = words.CAMERA.get(plain.text(known.get("camera"), 40) or "")
     if camera and camera.tone in ("needs", "alarm"):
         stage = Said("blind", camera.alarm, "PIN and the way out work as always.", "needs")
@@ -171,8 +188,10 @@ def _visitor(vision: Status | None) -> VisitorView:
     )
 
 
-def _evidence(vision: Status | None, passive_threshold: float | None) -> EvidenceView:
+def _evidence(vision: Status | None, passive_threshold: float | None, before: Now | None) -> EvidenceView:
     known = vision or {}
+    if known.get("stage") == "resting" and known.get("score") is None and before:
+        return before.evidence
     surround = _said(words.SURROUND, known, "surround")
     return EvidenceView(
         score=_rounded(known.get("score"), 3, low=-1, high=1),
@@ -235,6 +254,9 @@ def _alarm(table: Mapping[str, Words], status: Status | None, key: str) -> Said 
     if word is None or said.tone not in ("needs", "alarm"):
         return None
     return Said(f"{key}_{word.lower()}", said.alarm or said.title, said.help, said.tone)
+
+
+_SILENT = frozenset(f"{name}_silent" for name in words.PROCESS)
 
 
 def _silent(name: str, status: Status | None) -> Said | None:

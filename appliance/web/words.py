@@ -57,7 +57,7 @@ STAGE: Mapping[str, Words] = {
     "far": Words("Someone is coming", "Too far away to look closely."),
     "near": Words("Someone is at the door", "Near enough. Waiting for a sharp view from the front.", "act"),
     "checking": Words("Checking…", "Comparing several frames.", "act"),
-    "resting": Words("Answer given", "A short rest before the same face may ask again."),
+    "resting": Words("Answer given", "A short rest before it may ask again."),
     "face_off": Words("Face recognition is off", "PIN and the way out work as always.", "needs"),
 }
 

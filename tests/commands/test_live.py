@@ -46,10 +46,28 @@ def test_says_what_people_need(width: int, height: int) -> None:
     shown = "\n".join(drawn(snapshot("granted"), width, height))
     for words in ("Unlocked", "Lock: released", "Answer given", "0.71 of 0.62", "0.94 of 0.70", "3 frames agree"):
         assert words in shown
-    for words in ("Let in", "Face", "3f2a91bc", "last unlock 412 ms", "Simulated camera and lock"):
+    for words in ("Let in", "Face", "3f2a91bc", "last unlock 412 ms", "Simulated: camera; lock"):
         assert words in shown
     for words in ("vision 1202 187 MB restarted 2x", "net down", "type a PIN", "way out", "quit", SETTING.url or ""):
         assert words in shown
+
+
+def test_what_has_not_started_yet_is_no_alarm() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=80, height=24, legacy_windows=False)
+    console.print(render(snapshot(status={}), SETTING, starting=True))
+    assert "Starting…" in file.getvalue()
+    assert "silent" not in file.getvalue()
+
+
+def test_steps_that_do_not_fit_give_way_quickest_first() -> None:
+    status, _ = states.checking()
+    steps = {"detect": 9, "mesh": 8, "align": 0.4, "surround": 16, "liveness": 25, "embed": 30, "match": 0.1}
+    seen = {**status, "vision": {**(status["vision"] or {}), "stages_ms": steps}}
+    line = next(line for line in drawn(snapshot(status=seen), 80, 24) if "ms: " in line)
+    assert "surround 16 live 25 embed 30" in line
+    assert "match" not in line
+    assert "match 0" in "\n".join(drawn(snapshot(status=seen), 120, 40))
 
 
 def test_a_tall_screen_shows_the_log_newest_first() -> None:
@@ -106,7 +124,7 @@ def test_without_a_terminal_each_event_and_change_is_one_line() -> None:
         view.update(snapshot("idle"))
         view.update(snapshot("granted"))
     lines = file.getvalue().splitlines()
-    assert lines[0] == "lintel hq/front runs; simulated camera; page at http://127.0.0.1:8480/; Ctrl-C stops it"
+    assert lines[0] == "lintel hq/front runs; simulated: camera; page at http://127.0.0.1:8480/; Ctrl-C stops it"
     assert lines[1:3] == ["20:00:00  door: Locked", "20:00:00  visitor: Nobody here"]
     assert lines[3:5] == [
         "19:59:59  Let in, Face, 3f2a91bc, Match 0.71, needed 0.62",

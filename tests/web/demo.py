@@ -45,6 +45,7 @@ def serve(
         passive_threshold=0.7,
         clock=lambda: states.MONO,
         wall=lambda: states.UTC,
+        start_seconds=0,
     )
     return make_server(app, "127.0.0.1", port)
 

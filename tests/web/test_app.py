@@ -42,7 +42,9 @@ def client(
     site: SiteConfig = demo.SITE,
     **more: Any,
 ) -> TestClient:
-    app = build_app(status, events, site, "0.1.0", True, clock=lambda: states.MONO, wall=lambda: states.UTC, **more)
+    app = build_app(
+        status, events, site, "0.1.0", True, clock=lambda: states.MONO, wall=lambda: states.UTC, start_seconds=0, **more
+    )
     return TestClient(app, base_url="http://localhost:8480", raise_server_exceptions=False)
 
 

@@ -44,6 +44,7 @@ def url(world: World) -> Iterator[str]:
         passive_threshold=0.7,
         clock=lambda: states.MONO,
         wall=lambda: states.UTC,
+        start_seconds=0,
     )
     with demo.running(make_server(app, "127.0.0.1", 0)) as address:
         yield address

@@ -46,7 +46,14 @@ class World:
     def server(self) -> PageServer:
         site = SiteConfig(site="hq", door="front", timezone="Europe/Berlin")
         app = build_app(
-            self.read_status, self.latest, site, "0.1.0", True, clock=lambda: states.MONO, wall=lambda: states.UTC
+            self.read_status,
+            self.latest,
+            site,
+            "0.1.0",
+            True,
+            clock=lambda: states.MONO,
+            wall=lambda: states.UTC,
+            start_seconds=0,
         )
         return make_server(app, "127.0.0.1", 0)
 

@@ -30,7 +30,7 @@ EVENT_KEYS = ("seq", "t", "type", "why", "pid", "by", "score", "thr", "live", "d
 
 def seen(state: str) -> Now:
     status, events = states.STATES[state]()
-    return now(status, merged(rows(events, BERLIN)), states.MONO, 0.7)
+    return now(status, merged(rows(events, BERLIN)), states.MONO, passive_threshold=0.7)
 
 
 def test_a_visitor_who_was_let_in() -> None:
@@ -55,6 +55,17 @@ def test_alarms_come_gravest_first_and_each_cause_once() -> None:
     assert {alarm.key for alarm in seen("silent").alarms} == {"door_silent", "vision_silent"}
 
 
+def test_the_figures_behind_an_answer_stay_while_its_visitor_rests() -> None:
+    status, _ = states.checking()
+    checked = now(status, [], states.MONO)
+    resting = {**status, "vision": states.vision("resting", faces=1)}
+    rested = now(resting, [], states.MONO, before=checked)
+    assert rested.evidence == checked.evidence
+    assert now(resting, [], states.MONO, before=rested).evidence == checked.evidence
+    left = now({**status, "vision": states.vision("idle")}, [], states.MONO, before=rested)
+    assert left.evidence.score is None
+
+
 def test_a_broken_camera_is_not_told_as_an_empty_doorway() -> None:
     assert seen("blind").visitor.stage.title == "No picture from the camera"
 
@@ -66,6 +77,13 @@ def test_a_status_that_grew_old_counts_as_none() -> None:
     assert {alarm.key for alarm in late.alarms} == {"door_silent", "vision_silent", "net_silent"}
     ahead = now(status, [], states.MONO - 60)
     assert ahead.door.state.title == "No word", "a time that is still to come cannot be true"
+
+
+def test_a_process_on_its_way_up_is_no_alarm_and_a_forced_door_still_is() -> None:
+    view = now({}, [], states.MONO, starting=True)
+    assert (view.door.state.title, view.visitor.stage.title, view.alarms) == ("Starting…", "Starting…", ())
+    forced = now(states.forced()[0], [], states.MONO, starting=True)
+    assert [alarm.key for alarm in forced.alarms] == ["state_forced", "keypad_locked_out", "mqtt_offline"]
 
 
 def test_the_way_out_is_no_figure_of_speed() -> None:
@@ -134,5 +152,5 @@ def test_no_garbage_breaks_the_view(door: Any, vision: Any, events: Any, fresh: 
     cut = {"door": plain.status("door", door), "vision": plain.status("vision", vision), "net": None}
     for given_status in (cut, {"door": door, "vision": vision}):
         listed = merged(rows(events, BERLIN))
-        view = now(given_status, listed, states.MONO, 0.7)
+        view = now(given_status, listed, states.MONO, passive_threshold=0.7)
         json.dumps([asdict(view), [asdict(row) for row in listed], cut], allow_nan=False)

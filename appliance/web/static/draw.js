@@ -95,7 +95,7 @@ function chip(words, tone, symbol) {
   return node;
 }
 
-export function drawEvidence(evidence, person) {
+export function drawEvidence(evidence, visitor) {
   meter("score", evidence.score, evidence.threshold, `needs ${fixed(evidence.threshold, 2)}`);
   meter("passive", evidence.passive, evidence.passive_threshold, `needs ${fixed(evidence.passive_threshold, 2)}`);
   const chips = [];
@@ -104,8 +104,8 @@ export function drawEvidence(evidence, person) {
     const words = evidence.votes === 1 ? "1 frame agrees" : `${evidence.votes} frames agree`;
     chips.push(chip(words, "quiet", "i-frames"));
   }
-  if (person) chips.push(chip(person, "quiet", "i-face"));
-  if (!chips.length) chips.push(make("span", "caption", "No evidence yet: nobody stands near enough."));
+  if (visitor.person) chips.push(chip(visitor.person, "quiet", "i-face"));
+  if (!chips.length) chips.push(make("span", "caption", visitor.face ? "No evidence yet." : "Nothing to check: no face is seen."));
   byId("evidence").replaceChildren(...chips);
 }
 
@@ -143,7 +143,7 @@ export function drawSpeed(unlock, steps) {
   if (steps.length > 1) {
     const sum = make("li", "sum");
     const total = steps.reduce((before, step) => before + step.ms, 0);
-    sum.append(make("span", "", "One frame"), make("span"), make("span", "ms num", `${total.toFixed(1)} ms`));
+    sum.append(make("span", "", "All of them"), make("span"), make("span", "ms num", `${total.toFixed(1)} ms`));
     lines.push(sum);
   }
   byId("steps").replaceChildren(...lines);

@@ -55,7 +55,7 @@ function drawNow(view) {
   drawSimulation(view.simulated);
   drawDoor(view.door);
   drawVisitor(view.visitor, view.simulated);
-  drawEvidence(view.evidence, view.visitor.person);
+  drawEvidence(view.evidence, view.visitor);
   drawAnswer(view.decision);
   drawSpeed(view.unlock, view.steps);
   drawParts(view.parts);
