@@ -177,8 +177,10 @@ def _shrunk(pixels: Pixels, to_crop: Affine, factor: int) -> tuple[Pixels, Affin
     back = cv2.invertAffineTransform(to_crop)
     reach = corners @ back[:, :2].T + back[:, 2]
     height, width = pixels.shape[:2]
-    left, top = np.clip(np.floor(reach.min(axis=0)).astype(int), 0, (width - 1, height - 1))
-    right, bottom = np.clip(np.ceil(reach.max(axis=0)).astype(int), (left + 1, top + 1), (width, height))
+    # Two small pixels more on each side, between which the crop's edge is interpolated.
+    low, high = reach.min(axis=0) - 2 * factor, reach.max(axis=0) + 2 * factor
+    left, top = np.clip(np.floor(low).astype(int), 0, (width - 1, height - 1))
+    right, bottom = np.clip(np.ceil(high).astype(int), (left + 1, top + 1), (width, height))
     across, down = max(1, (right - left) // factor), max(1, (bottom - top) // factor)
     small = cv2.resize(pixels[top:bottom, left:right], (across, down), interpolation=cv2.INTER_AREA)
     # Where the part's size is no multiple of the factor, x and y shrink by slightly different amounts.

@@ -1,0 +1,128 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.facts import TEMPLATE_DIMENSIONS
+from appliance.vision.gallery import FLOOR_FMR, FUSED_SHIFT, Gallery, fmr_table, threshold
+
+MODEL = "sha256:0123456789ab"
+TABLE = ((1e-3, 0.34), (1e-4, 0.41), (1e-5, 0.48))
+
+
+def vectors(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, TEMPLATE_DIMENSIONS)).astype(np.float32)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=40), st.integers(0, 1000))
+def test_the_best_is_what_a_plain_search_finds(owners: list[str], seed: int) -> None:
+    rows, probe = vectors(len(owners), seed), unit(vectors(1, seed + 1))[0]
+    found = Gallery.of(owners, rows, MODEL).best(probe, MODEL)
+    by_person: dict[str, float] = {}
+    for owner, score in zip(owners, unit(rows) @ probe, strict=True):
+        by_person[owner] = max(by_person.get(owner, -2.0), float(score))
+    first, *others = sorted(by_person.values(), reverse=True)
+    assert found.score == pytest.approx(first, abs=1e-5)
+    assert by_person[found.person or ""] == pytest.approx(first, abs=1e-5)
+    assert found.margin == pytest.approx(first - others[0] if others else first, abs=1e-5)
+
+
+@given(st.permutations(range(12)))
+def test_the_order_of_enrolment_does_not_matter(order: list[int]) -> None:
+    owners, rows, probe = list("aabbbccccddd"), vectors(12), unit(vectors(1, 9))[0]
+    shuffled = Gallery.of([owners[i] for i in order], rows[order], MODEL).best(probe, MODEL)
+    straight = Gallery.of(owners, rows, MODEL).best(probe, MODEL)
+    assert shuffled.person == straight.person
+    assert shuffled.score == pytest.approx(straight.score, abs=1e-6)
+
+
+def test_everyone_finds_themselves() -> None:
+    rows = vectors(50)
+    owners = [f"{index % 20:02d}" for index in range(50)]
+    gallery = Gallery.of(owners, rows * 7, MODEL)
+    for owner, row in zip(owners, unit(rows), strict=True):
+        found = gallery.best(row, MODEL)
+        assert (found.person, found.score) == (owner, pytest.approx(1, abs=1e-5))
+
+
+def test_templates_of_another_model_never_match() -> None:
+    rows = vectors(3)
+    assert Gallery.of(list("abc"), rows, MODEL).best(unit(rows)[0], "sha256:ffffffffffff").person is None
+
+
+def test_nobody_enrolled_is_nobody() -> None:
+    assert Gallery.empty(MODEL).best(unit(vectors(1))[0], MODEL).person is None
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_probe_that_is_no_number_matches_nobody(value: float) -> None:
+    probe = np.full(TEMPLATE_DIMENSIONS, value, np.float32)
+    with np.errstate(invalid="ignore"):
+        found = Gallery.of(list("ab"), vectors(2), MODEL).best(probe, MODEL)
+    assert found.person is None or not np.isfinite(found.score)
+    assert not found.score >= 0.3 or found.person is None
+
+
+@pytest.mark.parametrize("row", [np.zeros(TEMPLATE_DIMENSIONS), np.full(TEMPLATE_DIMENSIONS, np.nan)])
+def test_templates_without_direction_are_refused(row: np.ndarray) -> None:
+    rows = vectors(2)
+    rows[1] = row
+    with pytest.raises(ValueError, match="enrol anew"):
+        Gallery.of(["a", "b"], rows, MODEL)
+
+
+def test_vectors_of_another_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match="must be"):
+        Gallery.of(["a"], np.ones((1, 512), np.float32), MODEL)
+    with pytest.raises(ValueError, match="must be"):
+        Gallery.of(["a", "b"], vectors(1), MODEL)
+
+
+def test_leaving_a_person_out() -> None:
+    rows = vectors(5)
+    rest = Gallery.of(list("abcab"), rows, MODEL).without("a")
+    assert rest.people == ("b", "c")
+    assert len(rest) == 3
+    assert rest.best(unit(rows)[0], MODEL).person != "a"
+    assert len(Gallery.of(["a"], rows[:1], MODEL).without("a")) == 0
+
+
+@given(st.integers(1, 200_000), st.floats(1e-6, 1e-2))
+def test_the_threshold_rises_with_the_gallery_and_is_never_under_the_floor(count: int, fpir: float) -> None:
+    cut = threshold(TABLE, count, fpir)
+    floor = 0.41 + FUSED_SHIFT
+    assert cut >= floor - 1e-9
+    assert threshold(TABLE, count + 1, fpir) >= cut
+    assert threshold(TABLE, count, fpir / 10) >= cut
+    assert cut < 1.1
+
+
+def test_the_threshold_meets_the_table_at_its_points_and_goes_on_past_its_end() -> None:
+    assert threshold(TABLE, 1, FLOOR_FMR) == pytest.approx(0.41 + FUSED_SHIFT)
+    assert threshold(TABLE, 10, 1e-4) == pytest.approx(0.48 + FUSED_SHIFT)
+    assert threshold(TABLE, 100, 1e-4) == pytest.approx(0.55 + FUSED_SHIFT)
+    half = threshold(TABLE, 1, 10**-4.5)
+    assert half == pytest.approx(0.445 + FUSED_SHIFT)
+
+
+def test_a_stranger_matches_at_most_at_the_target_when_comparisons_err_as_the_table_says() -> None:
+    """Union bound: n comparisons at fmr(threshold) each stay within the target."""
+    for count in (1, 7, 300, 5000):
+        cut = threshold(TABLE, count, 1e-4) - FUSED_SHIFT
+        fmr = 10 ** (-4 - (cut - 0.41) / 0.07)
+        assert count * fmr <= 1e-4 * 1.001
+
+
+def test_the_manifest_s_table_is_sorted_and_checked() -> None:
+    table = fmr_table({"fmr_1e-5": 0.48, "fmr_1e-3": 0.34, "live": 0.7, "fmr_1e-4": 0.41})
+    assert table == TABLE
+    assert all(a[0] > b[0] for a, b in pairwise(table))
+    for bad in ({"fmr_1e-4": 0.41}, {"fmr_1e-4": 0.5, "fmr_1e-5": 0.4}, {"fmr_2": 0.1, "fmr_1e-5": 0.4}):
+        with pytest.raises(ValueError, match="cosine rising"):
+            fmr_table(bad)
