@@ -19,6 +19,9 @@ START = 1_800_000_000.0
 """2027-01-15 08:00 UTC."""
 
 
+DAY = 86400.0
+
+
 class Clock:
     """Stands still until told."""
 
@@ -73,6 +76,10 @@ def event(
     kind: EventType = EventType.ACCESS, why: str = "granted", at: Moment | None = None, **fields: object
 ) -> Event:
     return Event(kind, why, at or Moment(1000.0, START, ClockQuality.SYNCED), **fields)  # type: ignore[arg-type]
+
+
+def moment(utc: float, quality: ClockQuality = ClockQuality.SYNCED) -> Moment:
+    return Moment(1000.0, utc, quality)
 
 
 def vectors(count: int, seed: int = 0) -> Vector:

@@ -28,17 +28,13 @@ from appliance.store.database import connect, faults, transaction
 from appliance.store.events import EventLog
 from appliance.store.retention import _runs, unsettled_bytes
 
-from .conftest import START, event
+from .conftest import DAY, START, event
+from .conftest import moment as at
 
 PID = "1b0e2f4e-9f0d-4a57-9f51-1b2c3d4e5f60"
 WIRE = {"v", "id", "dev", "boot", "seq", "t", "tq", "mono_ms", "type", "why", "pid", "by"} | {
     *("score", "thr", "live", "cfg", "roster", "mdl", "prev"),
 }
-DAY = 86400.0
-
-
-def at(utc: float, quality: ClockQuality = ClockQuality.SYNCED) -> Moment:
-    return Moment(1000.0, utc, quality)
 
 
 def test_an_event_goes_to_the_broker_with_these_fields(db: Database) -> None:
