@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.layout import Layout
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.segment import Segment
 from rich.table import Table
@@ -97,9 +98,8 @@ def _title(picture: Picture) -> RenderableType:
 
 
 def _simulated(simulated: Sequence[str]) -> RenderableType:
-    words = Text(f" Simulated: {'; '.join(simulated)}", "black on yellow", no_wrap=True, overflow="ellipsis")
-    words.pad_right(200)
-    return words
+    words = Text(f" Simulated: {'; '.join(simulated)}", no_wrap=True, overflow="ellipsis")
+    return Padding(words, style="black on yellow")
 
 
 def _door(picture: Picture) -> RenderableType:

@@ -40,6 +40,7 @@ def make_server(app: Starlette, host: str, port: int) -> PageServer:
         ws="none",
         loop="asyncio",
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -1,7 +1,13 @@
 """The page in a real browser: what a script does with it, and what the policy lets nobody do."""
 
+import os
+import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import demo
@@ -117,6 +123,30 @@ def test_a_lost_connection_is_said_and_found_again(browser: Browser) -> None:
         browser.until("document.getElementById('door-title').textContent === 'Locked'")
         assert browser.ask("document.getElementById('lost').hidden")
         browser.call("Page.navigate", url="about:blank")
+
+
+@pytest.mark.slow
+def test_a_machine_that_hangs_with_its_sockets_open_is_noticed(browser: Browser) -> None:
+    script = Path(__file__).with_name("demo.py")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = os.environ | {"PYTHONPATH": str(script.parents[2])}
+    with subprocess.Popen([sys.executable, str(script), "idle", str(port)], env=environment) as process:
+        try:
+            time.sleep(3)
+            browser.open(f"http://127.0.0.1:{port}/")
+            browser.until(f"{LINK} === 'live'")
+            process.send_signal(signal.SIGSTOP)
+            browser.until(f"{LINK} === 'lost'", 30)
+            process.send_signal(signal.SIGCONT)
+            browser.until(f"{LINK} === 'live'", 20)
+            time.sleep(1)
+            health = browser.ask(
+                "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/stream')).length"
+            )
+            assert health <= 4, "one stream at a time"
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])

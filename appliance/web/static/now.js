@@ -23,6 +23,7 @@ const LINKS = {
 let hello = null; // The device's clocks, and when we heard them.
 let heard = 0;
 let retry = FIRST_RETRY_MS;
+let retrying = false;
 let source = null;
 
 const since = () => (frozen ? 0 : (performance.now() - hello.at) / 1000);
@@ -70,6 +71,7 @@ function tick() {
 }
 
 function listen() {
+  retrying = false;
   source = new EventSource("/stream");
   const on = (kind, take) => source.addEventListener(kind, (event) => {
     heard = performance.now();
@@ -91,6 +93,8 @@ function listen() {
 
 // The stream is closed, refused (too many pages) or silent: fetch once, say how it is, and try anew.
 async function again() {
+  if (retrying) return;
+  retrying = true;
   source.close();
   const fetched = await fetchOnce();
   link(fetched ? "polling" : "lost");
