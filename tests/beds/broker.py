@@ -133,7 +133,6 @@ persistence_location {self.folder}/data/
 autosave_interval 1
 max_queued_messages 100000
 log_dest file {self.log}
-log_type all
 {secure if self._tls else "allow_anonymous true"}
 """
 
@@ -247,4 +246,4 @@ def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+        time.sleep(0.05)

@@ -173,7 +173,7 @@ def test_what_is_wrong_is_said_and_the_page_serves(
         mosquitto.stop()
         config = replace(config, port=forward(mosquitto))
     net = net_of(config).start()
-    wait_for(lambda: net.log.count("next attempt") >= 2, 30, "two attempts")
+    wait_for(lambda: "next attempt" in net.log, 30, "a failed attempt")
     assert words in net.log, net.log
     assert net.page()["ok"] is True
     assert net.status["mqtt"] == "offline"
@@ -197,7 +197,7 @@ def test_a_broker_that_comes_late_is_found(net_of: Callable[..., Net], mosquitto
     net = net_of(mosquitto.config())
     ids = net.write(50)
     net.start()
-    wait_for(lambda: "nobody listens" in net.log, 20, "the first failure")
+    wait_for(lambda: net.log.count("nobody listens") >= 2, 30, "two failures")
     wait_for(lambda: net.status.get("outbox") == 50, 5, "the outbox is counted")
     mosquitto.start()
     host = Host(mosquitto)
@@ -231,7 +231,7 @@ def test_killed_again_and_again_while_draining_loses_nothing(net_of: Callable[..
     host = Host(mosquitto)
     net = net_of(mosquitto.config())
     ids = net.write(2000)
-    for kill in range(4):
+    for kill in range(3):
         net.start()
         goal = 300 * (kill + 1)
         wait_for(lambda goal=goal: len(host.ids()) >= goal, 30, f"{goal} events")
