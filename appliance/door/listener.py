@@ -51,8 +51,9 @@ class Listener(threading.Thread):
                 line.close()
 
     def close(self) -> None:
-        """End the thread within a second."""
+        """End the thread, within a second. May be called twice."""
         self._ending.set()
+        self.join(2 * POLL_SECONDS)
 
     def _receive(self, line: Doorline) -> None:
         while not self._ending.is_set():

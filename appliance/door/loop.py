@@ -168,7 +168,7 @@ class Loop:
             case Written():
                 self._written(now, item)
             case RosterLoaded(roster):
-                self._roster = roster
+                self._roster, self._report.roster = roster, roster.loaded_version
             case History():
                 self._remember(item)
             case _:

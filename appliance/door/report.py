@@ -81,6 +81,8 @@ class Report:
         self.keypad = "none" if keypad == "none" else "lost"  # until it says otherwise
         self.vision = "lost"
         self.store = ""
+        self.roster: int | None = None
+        """The store's version of the people in force; None: none were loaded yet."""
         self._last: dict[str, Any] | None = None
         self._told: dict[str, Any] = {}
         self._due = 0.0
@@ -109,6 +111,7 @@ class Report:
             "simulated": self.simulated,
             "keypad": "locked_out" if locked_out and self.keypad == "ok" else self.keypad,
             "store": self.store,
+            "roster": self.roster,
             "last": self._last,
         }
         if told == self._told and now < self._due:
