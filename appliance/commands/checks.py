@@ -36,6 +36,7 @@ TPM = Path("/dev/tpmrm0")
 SEALED = Path("/etc/credstore.encrypted/lintel.device-key")
 """Made by `deploy/install.sh --seal`."""
 DAEMONS = ("door", "vision", "net")
+AS_ROOT = "run it as root: sudo lintel doctor"
 
 
 def settings_in_use(installed: bool) -> Iterator[Finding]:
@@ -99,7 +100,7 @@ def disk(state: Path, installed: bool) -> Iterator[Finding]:
     try:
         took = fsync_ms(state)
     except OSError as error:
-        remedy = "run it as root: sudo lintel doctor" if error.errno == errno.EACCES else "look at `dmesg`: the disk"
+        remedy = AS_ROOT if error.errno == errno.EACCES else "look at `dmesg`: the disk"
         yield fail("disk", f"{state} cannot be written: {error.strerror}", remedy)
         return
     told = f"{room}, a durable write takes {took:.0f} ms"
@@ -127,18 +128,19 @@ def fsync_ms(folder: Path) -> float:
 def key(state: Path, installed: bool) -> Iterator[Finding]:
     """The device key is there, whole, and closed to others."""
     given = os.environ.get("CREDENTIALS_DIRECTORY")
-    if not given and SEALED.exists():
-        yield warn("key", "sealed to this machine; only root may open it", "run it as root: sudo lintel doctor")
+    if not given and seen(SEALED):
+        yield warn("key", "sealed to this machine; only root may open it", AS_ROOT)
         return
-    if not installed and not (state / FILE).exists():
+    if not installed and not seen(state / FILE):
         yield ok("key", "made by the first `lintel run`")
         return
     try:
         DeviceKey.load(state)
     except KeyFileError as error:
-        yield broken("key", error)
+        # For other users a sealed key, too, looks as if it were not there.
+        yield fail("key", "only root and the services may read it", AS_ROOT) if closed(state) else broken("key", error)
         return
-    if given and Path(given, CREDENTIAL).exists():
+    if given and seen(Path(given, CREDENTIAL)):
         yield ok("key", "sealed to this machine")
         return
     mode = stat.S_IMODE((state / FILE).stat().st_mode)
@@ -148,10 +150,23 @@ def key(state: Path, installed: bool) -> Iterator[Finding]:
         yield ok("key", f"a file, mode {mode:04o}; no TPM here, so a thief of the board has it")
 
 
+def closed(folder: Path) -> bool:
+    """Whether the folder is there and this user may not look into it."""
+    return folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK)
+
+
+def seen(path: Path) -> bool:
+    """Whether this user sees such a file; unlike Path.exists it does not raise where it may not look."""
+    return os.path.exists(path)
+
+
 def database(state: Path) -> Iterator[Finding]:
     """It opens, is sound, and the key is its own."""
     path = state / store.FILE
-    if not path.exists() or not path.stat().st_size:
+    if closed(state):
+        yield fail("database", "only root and the services may read it", AS_ROOT)
+        return
+    if not seen(path) or not path.stat().st_size:
         yield ok("database", "none yet; the first service makes it")
         return
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.commands import gpiolines
-from appliance.commands.checks import SILENT_SECONDS, heard
+from appliance.commands.checks import AS_ROOT, SILENT_SECONDS, heard
 from appliance.commands.finding import Finding, broken, fail, ok, warn
 from appliance.config import CameraConfig, KeypadConfig, MqttConfig, PinsConfig, SiteConfig
 from appliance.errors import BrokerError, CameraError
@@ -40,7 +40,7 @@ def door(pins: PinsConfig, run: Path) -> Iterator[Finding]:
             return
         relay = gpiolines.line(chip, pins.relay)
     except OSError as error:
-        yield fail("lock", f"{error.filename or 'GPIO'}: {error.strerror}", "run it as root: sudo lintel doctor")
+        yield fail("lock", f"{error.filename or 'GPIO'}: {error.strerror}", AS_ROOT)
         return
     held = fresh(run, "door") is not None
     if relay.used and not held:
@@ -62,7 +62,7 @@ def boot_lines(pins: PinsConfig, path: Path = BOOT_CONFIG) -> Iterator[Finding]:
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        yield fail("boot", f"{path}: {error.strerror}", "run it as root: sudo lintel doctor")
+        yield fail("boot", f"{path}: {error.strerror}", AS_ROOT)
         return
     wanted = f"gpio={pins.relay}=op,{'dl' if pins.relay_active_high else 'dh'}"
     lines = [line.strip() for line in text.splitlines()]
@@ -85,7 +85,7 @@ def keypad(config: KeypadConfig) -> Iterator[Finding]:
     elif config.device and not Path(config.device).exists():
         yield fail("keypad", f"{config.device} is not there", "plug it in; ls /dev/input/by-id/ tells the names")
     elif config.device and not os.access(config.device, os.R_OK):
-        yield fail("keypad", f"{config.device} may not be read", "run it as root: sudo lintel doctor")
+        yield fail("keypad", f"{config.device} may not be read", AS_ROOT)
     else:
         yield ok("keypad", config.device or "the first USB keypad found")
 

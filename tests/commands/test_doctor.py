@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import struct
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -204,6 +205,29 @@ def test_a_damaged_database(state):
     finding = one(checks.database(state))
     assert finding.status == "fail"
     assert finding.remedy
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+def test_anybody_else_is_sent_to_sudo(unsealed):
+    with tempfile.TemporaryDirectory(prefix="lintel-") as folder:  # pytest's own are closed to others on the way there
+        Path(folder).chmod(0o755)
+        state = Path(folder) / "state"
+        state.mkdir(mode=0o770)
+        DeviceKey.load(state, create=True)
+        store.connect(state / store.FILE).close()
+        out, into = os.pipe()
+        if (child := os.fork()) == 0:  # pragma: no cover
+            try:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+                findings = [*checks.disk(state, True), *checks.key(state, True), *checks.database(state)]
+                os.write(into, "\n".join(f"{f.status} {f.remedy}" for f in findings).encode())
+            finally:
+                os._exit(0)
+        os.close(into)
+        os.waitpid(child, 0)
+        assert os.read(out, 4096).decode().splitlines() == [f"fail {checks.AS_ROOT}"] * 3
 
 
 def test_no_database_yet(tmp_path):
