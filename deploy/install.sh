@@ -249,7 +249,8 @@ Next:
   4. sudo lintel people --help: enrol the first person
   5. keep a copy of /var/lib/lintel/device.key somewhere safe
 NEXT
-    if [ -z "$root" ] && [ -z "$files_only" ] && [ -z "$dry" ]; then
+    if [ -z "$root$files_only$dry" ] && [ "$start" ] && [ -d /run/systemd/system ]; then
+        sleep 5 # the services load their models
         say ''
         /usr/local/bin/lintel doctor || say "doctor found things to do (above); the installation itself is complete."
     fi
