@@ -24,6 +24,26 @@ BUSY_SECONDS = 5.0
 SCARCE_BYTES = 256 * 1024
 """Less free space than this, and an input/output error is taken for a full disk."""
 
+_REMOUNT = "a worn card often ends so: see journalctl -k, replace it, or try: mount -o remount,rw"
+
+_CAUSES = (
+    (("SQLITE_BUSY", "SQLITE_LOCKED"), "another process keeps it locked", "find it with: fuser {0}", errno.EBUSY),
+    (
+        ("SQLITE_CORRUPT", "SQLITE_NOTADB"),
+        "it is damaged: {0}",
+        "stop lintel, move the file aside and restore a backup, or try: sqlite3 {0} .recover",
+        errno.EUCLEAN,
+    ),
+    (
+        ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"),
+        "{0}",
+        "run as a user of group lintel; the file's mode is 0660",
+        errno.EACCES,
+    ),
+    (("SQLITE_CONSTRAINT",), "a rule of the record forbids it: {0}", "nothing was changed", errno.EINVAL),
+)
+"""First letters of SQLite's error name, what it means, the remedy, errno."""
+
 _PRAGMAS = (
     "synchronous = FULL",
     "foreign_keys = ON",
@@ -61,7 +81,7 @@ def transaction(db: Database) -> Iterator[None]:
     if db.conn.in_transaction:
         yield
         return
-    with _explained(_path(db), "written"):
+    with _explained(db, "written"):
         db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -77,7 +97,7 @@ def snapshot(db: Database) -> Iterator[None]:
     if db.conn.in_transaction:
         yield
         return
-    with _explained(_path(db), "read"):
+    with _explained(db, "read"):
         db.execute("BEGIN")
         try:
             yield
@@ -87,7 +107,7 @@ def snapshot(db: Database) -> Iterator[None]:
 
 def data_version(db: Database) -> int:
     """A number that changes when *another* connection commits anything (PRAGMA data_version)."""
-    with _explained(_path(db), "read"):
+    with _explained(db, "read"):
         return int(db.execute("PRAGMA data_version").fetchone()[0])
 
 
@@ -98,7 +118,7 @@ def roster_version(db: Database) -> int:
 
 def meta(db: Database, key: str) -> int | bytes:
     """One value the database keeps about itself. KeyError if it has none of that name."""
-    with _explained(_path(db), "read"):
+    with _explained(db, "read"):
         row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     if row is None:
         raise KeyError(key)
@@ -124,7 +144,7 @@ def truncate_log(db: Database, seconds: float = BUSY_SECONDS) -> bool:
     False if a reader held on for longer than `seconds`; the next checkpoint will do it.
     """
     until = time.monotonic() + seconds
-    with _explained(_path(db), "tidied"):
+    with _explained(db, "tidied"):
         while db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             if time.monotonic() >= until:
                 return False
@@ -146,6 +166,7 @@ def _prepare(path: Path) -> None:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
     except OSError as error:
         remedy = f"let group lintel write {path.parent}, or run as a user of that group"
+        remedy = _REMOUNT if error.errno == errno.EROFS else remedy
         raise _broken(path, "created", error.strerror, remedy, error.errno) from None
     with suppress(PermissionError):
         os.fchmod(handle, 0o660)
@@ -208,28 +229,25 @@ def _path(db: Database) -> Path:
 
 
 @contextmanager
-def _explained(path: Path, doing: str) -> Iterator[None]:
+def _explained(where: Path | Database, doing: str) -> Iterator[None]:
     """Turn SQLite's errors into ours."""
     try:
         yield
     except sqlite3.Error as error:
-        raise _explain(error, path, doing) from error
+        raise _explain(error, where if isinstance(where, Path) else _path(where), doing) from error
 
 
 def _explain(error: sqlite3.Error, path: Path, doing: str) -> StoreError:
     code = _code(error)
-    if code == "SQLITE_FULL" or (code.startswith("SQLITE_IOERR") and _free_bytes(path) < SCARCE_BYTES):
-        free = _free_bytes(path) // 1024
-        return _broken(path, doing, f"the disk is full ({free} KB free)", "free some space there", errno.ENOSPC)
-    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return _broken(path, doing, "another process keeps it locked", f"find it with: fuser {path}", errno.EBUSY)
-    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        remedy = f"stop lintel, move the file aside and restore a backup, or try: sqlite3 {path} .recover"
-        return _broken(path, doing, f"it is damaged: {error}", remedy, errno.EUCLEAN)
-    if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return _broken(path, doing, str(error), "run as a user of group lintel; the file's mode is 0660", errno.EACCES)
-    if code.startswith("SQLITE_CONSTRAINT"):
-        return _broken(path, doing, f"a rule of the record forbids it: {error}", "nothing was changed", errno.EINVAL)
+    free = _free_bytes(path)
+    if code == "SQLITE_FULL" or (code.startswith("SQLITE_IOERR") and free < SCARCE_BYTES):
+        what = f"the disk is full ({free // 1024} KB free)"
+        return _broken(path, doing, what, "free some space there", errno.ENOSPC)
+    if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR")) and _read_only(path):
+        return _broken(path, doing, "the disk is mounted read-only", _REMOUNT, errno.EROFS)
+    for prefixes, what, remedy, number in _CAUSES:
+        if code.startswith(prefixes):
+            return _broken(path, doing, what.format(error), remedy.format(path), number)
     return _broken(path, doing, f"{error} ({code})", "check the disk, see: journalctl -k", errno.EIO)
 
 
@@ -241,6 +259,12 @@ def _broken(path: Path, doing: str, what: str | None, remedy: str, number: int |
 
 def _code(error: sqlite3.Error) -> str:
     return str(getattr(error, "sqlite_errorname", "SQLITE_ERROR"))
+
+
+def _read_only(path: Path) -> bool:
+    with suppress(OSError):
+        return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    return False
 
 
 def _free_bytes(path: Path) -> int:

@@ -14,6 +14,7 @@ import pytest
 from sqlite_utils import Database
 
 from appliance.errors import StoreError
+from appliance.store import database
 from appliance.store.database import connect, data_version, faults, meta, roster_version, transaction, truncate_log
 from appliance.store.events import EventLog
 from appliance.store.migrations import APPLICATION_ID, MIGRATIONS
@@ -121,6 +122,47 @@ def test_another_programs_database_is_left_alone(path: Path) -> None:
     with pytest.raises(StoreError, match=r"another program's database; move it away, or set paths\.state"):
         connect(path)
     assert path.read_bytes() == before
+
+
+def test_an_older_database_is_brought_forward(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect(path) as db:
+        EventLog(db).append(event())
+    monkeypatch.setattr(
+        database, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE later (x INTEGER); INSERT INTO later VALUES (7)")
+    )
+    for _ in range(2):
+        with connect(path) as db:
+            assert db.execute("SELECT x FROM later").fetchall() == [(7,)]
+            assert db.execute("PRAGMA user_version").fetchone()[0] == 2
+            assert EventLog(db).head()[0] == 1
+
+
+def test_a_step_that_fails_leaves_the_old_version_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect(path).close()
+    monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE later (x INTEGER); NONSENSE"))
+    with pytest.raises(StoreError, match="syntax error"):
+        connect(path)
+    monkeypatch.setattr(database, "MIGRATIONS", MIGRATIONS)
+    with connect(path) as db:
+        assert "later" not in db.table_names()
+        assert EventLog(db).append(event()).seq == 1
+
+
+def test_a_disk_turned_read_only_is_named(tmp_path: Path) -> None:
+    """As a worn card does to itself."""
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmp_path], capture_output=True, check=False).returncode:
+        pytest.skip("needs root and the right to mount a tmpfs")
+    try:
+        db = connect(tmp_path / "lintel.db")
+        EventLog(db).append(event())
+        db.close()
+        subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
+        for name in ("lintel.db", "new.db"):
+            with pytest.raises(StoreError, match=r"ead-only.*replace it, or try: mount -o remount,rw") as caught:
+                connect(tmp_path / name)
+            assert caught.value.errno == errno.EROFS
+    finally:
+        subprocess.run(["umount", "-l", tmp_path], check=True)
 
 
 @pytest.mark.parametrize("content", [b"not a database, but long enough to be looked at " * 100, os.urandom(8192)])
