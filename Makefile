@@ -50,7 +50,7 @@ bench: $(VENV)/.bench
 
 screenshots: $(VENV)/.dev
 	tests/install-packages.sh
-	$(BIN)/python tests/web/screenshots.py
+	$(BIN)/python -m tests.web.screenshots
 
 # hatchling and uv are tools of the maker, not of the appliance.
 requirements: $(VENV)/.dev

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wallclocks import BERLIN, utc
+from tests.access.wallclocks import BERLIN, utc
 
 from appliance.access.blocklist import Ban
 from appliance.access.explain import Door, Stretch, explain, factors_of, when_can_enter, who_can_enter

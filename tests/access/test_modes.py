@@ -7,7 +7,7 @@ from math import inf, nan
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wallclocks import BERLIN, utc
+from tests.access.wallclocks import BERLIN, utc
 
 from appliance.access.modes import (
     FACTOR_SECONDS,

@@ -9,7 +9,7 @@ from math import inf, nan
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wallclocks import BERLIN
+from tests.access.wallclocks import BERLIN
 
 from appliance.access.blocklist import Ban
 from appliance.access.modes import FACTOR_SECONDS, NOTHING_SHOWN, Factor, Mode, ModePlan

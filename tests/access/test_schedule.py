@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wallclocks import APIA, BERLIN, LORD_HOWE, YORK, schedules, utc, zoned_instants
+from tests.access.wallclocks import APIA, BERLIN, LORD_HOWE, YORK, schedules, utc, zoned_instants
 
 from appliance.access.schedule import (
     ALL_WEEK,

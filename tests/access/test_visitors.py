@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import nan
 
 import pytest
-from wallclocks import utc
+from tests.access.wallclocks import utc
 
 from appliance.access.blocklist import Ban
 from appliance.access.schedule import Term

@@ -9,9 +9,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from beds.broker import Host, Mosquitto
-from fleet_rig import Door
 
 from appliance.config import MqttConfig
+from tests.fleet.fleet_rig import Door
 
 
 @pytest.fixture

@@ -1,15 +1,13 @@
 """docs/mqtt/asyncapi.yaml against real traffic: every message, its QoS, its retain flag, every field."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from beds.broker import SITE, Host, Mosquitto, needs_mosquitto, wait_for
-from fleet_rig import Door
+from beds.broker import SITE, Host, needs_mosquitto, wait_for
+from beds.contract import CONTRACT, DOCS, chain_breaks, channel_of, faults, follow, operation_on
 from jsonschema import Draft7Validator
 
 from appliance.facts import ClockQuality, Event, EventType, Moment
@@ -18,17 +16,9 @@ from appliance.fleet.discovery import announcement
 from appliance.fleet.machine import figures
 from appliance.fleet.topics import Names
 from appliance.system.clock import now
+from tests.fleet.fleet_rig import Door
 
-DOCS = Path(__file__).parents[2] / "docs" / "mqtt"
-CONTRACT: dict[str, Any] = yaml.safe_load((DOCS / "asyncapi.yaml").read_text())
 NAMES = Names(SITE, "door-1")
-
-
-def follow(reference: str) -> Any:
-    node: Any = CONTRACT
-    for part in reference.removeprefix("#/").split("/"):
-        node = node[part]
-    return node
 
 
 def references(node: Any) -> Iterator[str]:
@@ -39,30 +29,6 @@ def references(node: Any) -> Iterator[str]:
     elif isinstance(node, list):
         for value in node:
             yield from references(value)
-
-
-def channel_of(topic: str) -> str:
-    for name, channel in CONTRACT["channels"].items():
-        if re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(channel["address"])), topic):
-            return str(name)
-    raise AssertionError(f"{topic} is not in the contract")
-
-
-def schema_of(channel: str) -> dict[str, Any]:
-    [message] = CONTRACT["channels"][channel]["messages"].values()
-    return {**follow(message["$ref"])["payload"], "components": CONTRACT["components"]}
-
-
-def operation_on(channel: str) -> dict[str, Any]:
-    [operation] = [o for o in CONTRACT["operations"].values() if o["channel"]["$ref"] == f"#/channels/{channel}"]
-    return dict(operation)
-
-
-def faults(channel: str, body: object) -> list[str]:
-    schema = schema_of(channel)
-    found = [error.message for error in Draft7Validator(schema).iter_errors(body)]
-    known = follow(schema["$ref"])["properties"]
-    return found + [f"{key} is not documented" for key in (body if isinstance(body, dict) else {}) if key not in known]
 
 
 def test_every_reference_leads_somewhere_and_every_schema_is_one() -> None:
@@ -93,7 +59,7 @@ def test_names_are_the_documented_addresses() -> None:
 
 
 @needs_mosquitto
-def test_real_traffic_keeps_the_contract(door: Door, host: Host, mosquitto: Mosquitto) -> None:
+def test_real_traffic_keeps_the_contract(door: Door, host: Host) -> None:
     """One door through a day: every kind of event, a change of state, rejected commands, leaving, being killed."""
     person = "7d0a4c0e-6f0c-4a53-9a5b-0d6c8f0f2f11"
     for kind in EventType:
@@ -116,6 +82,7 @@ def test_real_traffic_keeps_the_contract(door: Door, host: Host, mosquitto: Mosq
         assert faults(channel, heard.body) == [], heard
         binding = operation_on(channel)["bindings"]["mqtt"]
         assert (heard.qos, heard.retain) == (binding["qos"], binding["retain"]), heard.topic
+    assert chain_breaks(heard.body for heard in host.events()) == []
     for heard in host.events():
         assert heard.topic == NAMES.event(EventType(str(heard.body["type"])))
 

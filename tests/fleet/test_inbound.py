@@ -6,11 +6,11 @@ from contextlib import suppress
 
 import pytest
 from beds.broker import SITE, Host, Mosquitto, needs_mosquitto, wait_for
-from fleet_rig import Door
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.fleet.inbound import LARGEST_BYTES, BadMessage, Command, Limiter, read_ack, read_command
+from tests.fleet.fleet_rig import Door
 
 DOWN = f"lintel/1/{SITE}/door-1/dn"
 BAD = {

@@ -1,4 +1,4 @@
-"""The page with recorded states, for work on it: `python tests/web/demo.py [STATE] [PORT]`.
+"""The page with recorded states, for work on it: `python -m tests.web.demo [STATE] [PORT]`.
 
 Without a state it walks through all of them, two seconds each.
 """

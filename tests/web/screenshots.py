@@ -1,6 +1,6 @@
 """Pictures of every state of the page, both themes, a phone's width and a desk's: `make screenshots`.
 
-`python tests/web/screenshots.py [STATE ...]` writes screenshots/<state>-<theme>-<width>.png.
+`python -m tests.web.screenshots [STATE ...]` writes screenshots/<state>-<theme>-<width>.png.
 """
 
 import sys
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import demo
 import states
-from browser import CHROMIUM, Browser
-from demo import running
+from tests.web.browser import CHROMIUM, Browser
+from tests.web.demo import running
 
 from appliance.errors import StoreError
 

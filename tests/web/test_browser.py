@@ -13,7 +13,7 @@ from typing import Any
 import demo
 import pytest
 import states
-from browser import CHROMIUM, Browser
+from tests.web.browser import CHROMIUM, Browser
 
 from appliance.web.app import build_app
 from appliance.web.server import make_server
@@ -122,6 +122,24 @@ def test_a_lost_connection_is_said_and_found_again(browser: Browser) -> None:
         browser.until(f"{LINK} === 'live'", 20)
         browser.until("document.getElementById('door-title').textContent === 'Locked'")
         assert browser.ask("document.getElementById('lost').hidden")
+        browser.call("Page.navigate", url="about:blank")
+
+
+def test_a_tab_that_nobody_sees_takes_no_stream(browser: Browser) -> None:
+    hide = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => %s});"
+    tell = "document.dispatchEvent(new Event('visibilitychange'))"
+    server = demo.serve("idle", 0)
+    with demo.running(server) as url:
+        browser.open(url)
+        browser.until(f"{LINK} === 'live'")
+        browser.ask(hide % "true" + tell)
+        browser.until("document.title === 'Lintel (paused)'")
+        until = time.monotonic() + 5
+        while server.app.state.stream.watchers:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        browser.ask(hide % "false" + tell)
+        browser.until(f"{LINK} === 'live' && document.title === 'Locked · Lintel'")
         browser.call("Page.navigate", url="about:blank")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import states
-from demo import running
+from tests.web.demo import running
 
 from appliance.config import SiteConfig
 from appliance.errors import ConfigError
