@@ -4,7 +4,7 @@ Nothing here decides. It puts the same questions to `rules.weigh` as a visitor w
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from itertools import combinations, pairwise
 
@@ -12,7 +12,6 @@ from appliance.access.modes import Factor
 from appliance.access.passback import ENTRY
 from appliance.access.roster import Roster
 from appliance.access.rules import Case, conclude, weigh
-from appliance.access.schedule import Schedule
 from appliance.access.verdict import DoorRules, Outcome, Rule, Spoke, State, Why
 from appliance.facts import ClockQuality, Moment
 
@@ -76,14 +75,14 @@ def when_can_enter(pid: str, door: Door, begin: float, end: float) -> list[Stret
 
     It speaks of the rights alone: passing back and escorts depend on who goes where until then.
     """
-    door = Door(door.roster, door.rules, door.zone, State(used=door.state.used), door.reader, door.held)
+    door = replace(door, state=State(used=door.state.used))
     factors = factors_of(pid, door)
     turns = [begin, *sorted({utc for utc in _edges(pid, door, begin, end) if begin < utc < end}), end]
     found: list[Stretch] = []
     for utc, until in pairwise(turns):
         told = _explain(pid, door, Moment(0.0, utc, ClockQuality.SYNCED), factors)
         if found and (found[-1].ways, found[-1].why) == (told.ways, told.why):
-            found[-1] = Stretch(found[-1].begin, until, told.ways, told.why)
+            found[-1] = replace(found[-1], end=until)
         else:
             found.append(Stretch(utc, until, told.ways, told.why))
     return found
@@ -136,7 +135,7 @@ def _case(pid: str, door: Door, at: Moment, factors: frozenset[Factor]) -> Case:
 
 def _edges(pid: str, door: Door, begin: float, end: float) -> list[float]:
     person, rules = door.roster.person(pid), door.rules
-    schedules: list[Schedule] = [s for group in (person.groups if person else ()) for s in rules.hours.get(group, ())]
+    schedules = _case(pid, door, Moment(0.0, begin), frozenset()).schedules
     bounds = [person.valid_from, person.valid_until] if person else []
     if ban := rules.bans.get(pid):
         bounds.append(ban.until)

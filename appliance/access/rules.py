@@ -231,7 +231,7 @@ def _comes_along(pid: str, host: Case, roster: Roster) -> bool:
     visit, waiting = host.rules.visits.get(pid), host.state.waiting[pid]
     if visit is None or host.pid not in visit.hosts or not abs(host.now.mono - waiting.at) <= visit.escort_seconds:
         return False
-    case = replace(host, pid=pid, person=roster.person(pid), factors=frozenset(), latest=None, reader=waiting.reader)
+    case = replace(host, pid=pid, person=roster.person(pid), factors=frozenset(), reader=waiting.reader)
     return all(spoke.outcome in (Outcome.ALLOW, Outcome.NOTE) for spoke in _right(case))
 
 

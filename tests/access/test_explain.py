@@ -6,7 +6,6 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.access.wallclocks import BERLIN, utc
 
 from appliance.access.blocklist import Ban
 from appliance.access.explain import Door, Stretch, explain, factors_of, when_can_enter, who_can_enter
@@ -18,6 +17,7 @@ from appliance.access.schedule import Schedule, Term, weekly
 from appliance.access.verdict import ClockPolicy, DoorRules, Outcome, Request, Rule, Spoke, State, Why
 from appliance.access.visitors import Visit
 from appliance.facts import ClockQuality, Moment
+from tests.access.wallclocks import BERLIN, utc
 
 FACE, PIN, CARD = (frozenset({factor}) for factor in (Factor.FACE, Factor.PIN, Factor.CARD))
 OFFICE = weekly("office", {"mon-fri": "08:00-18:00"})
@@ -125,6 +125,22 @@ def test_when():
     ]
     used = replace(DOOR, state=State(used={"guest": 1}))
     assert {s.why for s in when_can_enter("guest", used, MONDAY + 3600, MONDAY + 7200)} == {Why.USED_UP}
+
+
+def test_when_knows_what_people_are_given_and_which_reader():
+    rules = replace(RULES, plan=ModePlan(Mode.CARD_AND_FACE))
+    door = replace(DOOR, rules=rules, held=CARD)
+    assert [s.ways for s in when_can_enter("ann", door, MONDAY, MONDAY + 10)] == [(CARD | FACE,)]
+    both = replace(RULES, visits={"bob": VISIT}, hours={"staff": (weekly("x", {"mon": "01:30-24:00"}),)})
+    told = when_can_enter("bob", replace(DOOR, rules=both), MONDAY, MONDAY + 10_000)
+    assert [(s.begin - MONDAY, s.end - MONDAY, s.why) for s in told] == [
+        (0, 5400, Why.OUTSIDE_HOURS),
+        (5400, 7200, Why.ESCORT_MISSING),
+        (7200, 10_000, Why.EXPIRED),
+    ]
+    twice = replace(RULES, visits={"temp": replace(VISIT, term=Term(MONDAY + 3600, MONDAY + 5400))})
+    told = when_can_enter("temp", replace(DOOR, rules=twice), MONDAY, MONDAY + 10_000)
+    assert [s.end - MONDAY for s in told] == [3600, 5400, 10_000]
 
 
 def test_when_follows_modes_and_bans():

@@ -9,7 +9,6 @@ from math import inf, nan
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.access.wallclocks import BERLIN
 
 from appliance.access.blocklist import Ban
 from appliance.access.modes import FACTOR_SECONDS, NOTHING_SHOWN, Factor, Mode, ModePlan
@@ -33,6 +32,7 @@ from appliance.access.verdict import (
 from appliance.access.visitors import Visit
 from appliance.errors import ScheduleError
 from appliance.facts import ClockQuality, Moment, Reason
+from tests.access.wallclocks import BERLIN
 
 FACE, PIN, CARD = Factor.FACE, Factor.PIN, Factor.CARD
 OFFICE = weekly("office", {"mon-fri": "08:00-18:00"})
@@ -320,6 +320,7 @@ def test_a_visitor_comes_after_the_host():
     verdict = ask("guest", PIN, state=state, now=moment(1030.0))
     assert verdict.granted
     assert verdict.reasons[-1] == Spoke(Rule.ESCORT, Outcome.ALLOW, Why.ESCORTED)
+    assert Spoke(Rule.VISIT, Outcome.ALLOW, Why.VALID) in verdict.reasons
     assert verdict.after.used == {"guest": 1}
     assert ask("guest", PIN, state=state, now=moment(1030.1)).why is Why.ESCORT_MISSING
 
@@ -350,6 +351,9 @@ def test_a_visitor_who_may_no_longer_enter_does_not_come_along():
         verdict = ask("host", rules=rules, state=state, now=moment(1001))
         assert (verdict.granted, verdict.companions) == (True, ())
     assert ask("gone", state=waiting).companions == ()
+    left = Roster({**ROSTER.people, "guest": someone("guest", active=False)})
+    host = judge(Request("host", FACE, 1000.0), left, RULES, waiting, moment(), zone=BERLIN)
+    assert (host.granted, host.companions) == (True, ())
     refused_host = ask("host", state=waiting, rules=mode(Mode.LOCKED))
     assert (refused_host.granted, refused_host.companions) == (False, ())
 
@@ -360,7 +364,9 @@ def test_uses_run_out():
         state = ask("guest", PIN, state=state).after
         assert state.used == {"guest": used}
     assert ask("guest", PIN, state=state).why is Why.USED_UP
-    assert ask("friend", PIN, state=ask("friend", PIN).after).why is Why.USED_UP
+    again = ask("friend", PIN, state=ask("friend", PIN).after)
+    assert again.why is Why.USED_UP
+    assert Spoke(Rule.VISIT, Outcome.DENY, Why.USED_UP) in again.reasons
     assert ask("ann").after.used == {}
 
 
@@ -418,9 +424,12 @@ def test_a_companion_is_seen_by_his_own_reader():
     after = ask("host", rules=rules, state=waiting).after
     assert after.sightings["guest"].reader == "side"
     assert after.sightings["host"].reader == ENTRY
-    stuck = replace(waiting, sightings=after.sightings)
-    stuck = replace(stuck, sightings={"guest": after.sightings["guest"]})
+    stuck = replace(waiting, sightings={"guest": after.sightings["guest"]})
     assert ask("host", rules=rules, state=stuck).companions == ()
+    timed = replace(RULES, passback=Passback(Kind.TIMED))
+    assert ask("host", rules=timed, state=stuck).companions == ()
+    stuck = replace(waiting, sightings={"guest": replace(after.sightings["guest"], reader=ENTRY)})
+    assert ask("host", rules=timed, state=stuck).companions == ("guest",)
 
 
 def test_duress_opens_as_normal_and_raises_a_silent_alarm():

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.access.wallclocks import APIA, BERLIN, LORD_HOWE, YORK, schedules, utc, zoned_instants
 
 from appliance.access.schedule import (
     ALL_WEEK,
@@ -25,6 +24,7 @@ from appliance.access.schedule import (
 )
 from appliance.access.walltime import HORIZON_DAYS, LATEST, instants, jumps, wall
 from appliance.errors import LintelError, ScheduleError
+from tests.access.wallclocks import APIA, BERLIN, LORD_HOWE, YORK, schedules, utc, zoned_instants
 
 OFFICE = weekly("office", {"mon-fri": "08:00-12:00, 13:00-17:30", "sat": "09:00-24:00"})
 NIGHT = weekly("night", {"daily": "22:00-02:30+1"})
@@ -171,12 +171,15 @@ def test_an_instant_no_clock_can_show_is_outside_all_hours(at):
         ({"mon": "08:00-08:00"}, ["end before they begin"]),
         ({"mon": "08:00-09:00+1"}, ["last more than a day"]),
         ({"mon": "24:00-24:00+1"}, ["must begin between 00:00 and 23:59"]),
-        ({"mon": "08:60-09:00"}, ["08:60 is no time of day"]),
+        ({"mon": "08:60-09:00"}, ["hours '08:60-09:00': 08:60 is no time of day; use 00:00 to 24:00"]),
         ({"mon": "08:00-24:01"}, ["24:01 is no time of day"]),
         ({"mon": "8-9"}, ["'8-9'", "08:00-17:30"]),
         ({"mon": ""}, ["''"]),
         ({"mon": "٠٨:00-09:00"}, ["08:00-17:30"]),
-        ({"noday": "08:00-09:00"}, ["'noday' is no day", "mon-fri"]),
+        (
+            {"noday": "08:00-09:00"},
+            ["'noday' is no day; use mon, tue, wed, thu, fri, sat, sun, a range such as mon-fri"],
+        ),
         ({"mon-tue-wed": "08:00-09:00"}, ["is no day"]),
         ({"mon-": "08:00-09:00"}, ["is no day"]),
     ],
@@ -216,6 +219,9 @@ def test_hours_that_touch_are_one_stretch():
 def test_words():
     assert parse_days("sat-mon, WED") == [5, 6, 0, 2]
     assert parse_days("daily") == list(range(7))
+    assert sorted(parse_days("mon, tue, wed, thu, fri, sat, sun")) == list(range(7))
+    special = {date(2026, 1, 1): CLOSED}
+    assert weekly("x", {"mon": "closed"}, special=special).special == special
     assert parse_days("sun") == [6]
     assert parse_hours(" Closed ") == ()
     assert text_of(()) == "closed"

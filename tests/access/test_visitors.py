@@ -4,13 +4,13 @@ from dataclasses import replace
 from math import nan
 
 import pytest
-from tests.access.wallclocks import utc
 
 from appliance.access.blocklist import Ban
 from appliance.access.schedule import Term
 from appliance.access.visitors import LONGEST_VISIT_SECONDS, Refusal, Visit, escorted, refusal
 from appliance.errors import ScheduleError
 from appliance.facts import ClockQuality, Moment
+from tests.access.wallclocks import utc
 
 BEGIN, END = utc(2026, 11, 23, 8), utc(2026, 11, 23, 18)
 VISIT = Visit(Term(BEGIN, END), uses=2)
@@ -51,9 +51,12 @@ def test_a_host_must_be_near_in_time():
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"term": Term(BEGIN)}, "give both"),
-        ({"term": Term(end=END)}, "give both"),
-        ({"term": Term(BEGIN, BEGIN + LONGEST_VISIT_SECONDS + 1)}, "more than a year"),
+        ({"term": Term(BEGIN)}, "^a visit without an end or a beginning: give both$"),
+        ({"term": Term(end=END)}, "^a visit without an end or a beginning: give both$"),
+        (
+            {"term": Term(BEGIN, BEGIN + LONGEST_VISIT_SECONDS + 1)},
+            "^a visit of more than a year: add a person with a validity instead$",
+        ),
         ({"uses": 0}, "a visit with 0 uses"),
         ({"escort_seconds": 4.9}, "must be 5 to 120"),
         ({"escort_seconds": 120.1}, "must be 5 to 120"),
