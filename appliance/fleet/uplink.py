@@ -234,7 +234,7 @@ class Uplink:
         count = self._bad.passes(now.mono)
         if not count:
             return
-        leaf = arrival.topic.rpartition("/")[2][:32]
+        leaf = {self._names.ack: "ack", self._names.command: "cmd"}.get(arrival.topic, "other")
         log.warning("bad message on dn/%s dropped: %s, %d bytes (%d so far)", leaf, fault, len(arrival.payload), count)
         detail = {"topic": leaf, "fault": fault, "count": count}
         record.append(Event(EventType.SYS, "bad_message", now, detail=detail))

@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,16 @@ def test_a_broker_that_wants_a_certificate_says_so(mosquitto: Mosquitto) -> None
     config = mosquitto.config(cert="", key="")
     with pytest.raises(BrokerError, match="may want a client certificate"):
         Broker(config, "x").connect(WILL, ())
+
+
+@needs_mosquitto
+def test_an_expired_certificate_is_said_beside_the_refusal(
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    cert, key = mosquitto.authority.issue("door-1", expired=True)
+    with pytest.raises(BrokerError, match="may not accept mqtt.cert"):
+        Broker(replace(mosquitto.config("door-2"), cert=str(cert), key=str(key)), "x").connect(WILL, ())
+    assert "renew it or set the clock" in caplog.text
 
 
 @needs_mosquitto
