@@ -1,18 +1,14 @@
 """The terminal's view: it fits, says what is so, and lets nothing through that is not text."""
 
 import io
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from appliance.commands.live import LiveView, Process, Setting, Snapshot, render
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "web"))
-import states
+from tests.web import states
 
 SETTING = Setting("hq/front", ("camera", "lock"), "http://127.0.0.1:8480/", passive_threshold=0.7)
 PROCESSES = (Process("door", 1201, 41.2), Process("vision", 1202, 187.4, 2), Process("net", None))

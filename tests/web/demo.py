@@ -11,11 +11,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import states
-
 from appliance.config import SiteConfig
 from appliance.web.app import build_app
 from appliance.web.server import PageServer, bound_port, make_server
+from tests.web import states
 
 SITE = SiteConfig(site="hq", door="front", timezone="Europe/Berlin")
 

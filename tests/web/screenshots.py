@@ -8,12 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import demo
-import states
+from appliance.errors import StoreError
+from tests.web import demo, states
 from tests.web.browser import CHROMIUM, Browser
 from tests.web.demo import running
-
-from appliance.errors import StoreError
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
 WIDTHS = (390, 1280)

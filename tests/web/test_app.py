@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import demo
 import pytest
-import states
 from starlette.routing import Route
+
+from tests.web import demo, states
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

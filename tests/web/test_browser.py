@@ -1,6 +1,5 @@
 """The page in a real browser: what a script does with it, and what the policy lets nobody do."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -10,13 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import demo
 import pytest
-import states
-from tests.web.browser import CHROMIUM, Browser
 
 from appliance.web.app import build_app
 from appliance.web.server import make_server
+from tests.web import demo, states
+from tests.web.browser import CHROMIUM, Browser
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium")
 EVIL = "<img src=x onerror=window.hit=1><script>window.hit=1</script>\"'{{7*7}}"
@@ -145,11 +143,10 @@ def test_a_tab_that_nobody_sees_takes_no_stream(browser: Browser) -> None:
 
 @pytest.mark.slow
 def test_a_machine_that_hangs_with_its_sockets_open_is_noticed(browser: Browser) -> None:
-    script = Path(__file__).with_name("demo.py")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = os.environ | {"PYTHONPATH": str(script.parents[2])}
-    with subprocess.Popen([sys.executable, str(script), "idle", str(port)], env=environment) as process:
+    command = [sys.executable, "-m", "tests.web.demo", "idle", str(port)]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as process:
         try:
             time.sleep(3)
             browser.open(f"http://127.0.0.1:{port}/")

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -13,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import states
-from tests.web.demo import running
 
 from appliance.config import SiteConfig
 from appliance.errors import ConfigError
 from appliance.web import stream
 from appliance.web.app import build_app
 from appliance.web.server import PageServer, make_server
+from tests.web import states
+from tests.web.demo import running
 
 GET = b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -236,13 +235,12 @@ def test_it_stops_at_once_with_pages_open(world: World) -> None:
 
 
 def test_sigterm_ends_the_process_with_a_page_open() -> None:
-    demo = Path(__file__).with_name("demo.py")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, str(demo), "idle", str(port)],
-        env=os.environ | {"PYTHONPATH": str(demo.parents[2])},
+        [sys.executable, "-m", "tests.web.demo", "idle", str(port)],
+        cwd=Path(__file__).parents[2],
         stderr=subprocess.DEVNULL,
     )
     try:

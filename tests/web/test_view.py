@@ -6,13 +6,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-import states
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.web import plain
 from appliance.web.rows import clock_words, merged, rows
 from appliance.web.view import SILENT_SECONDS, Now, now
+from tests.web import states
 
 BERLIN = ZoneInfo("Europe/Berlin")
 JSON = st.recursive(

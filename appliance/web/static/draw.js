@@ -109,12 +109,19 @@ export function drawEvidence(evidence, visitor) {
   byId("evidence").replaceChildren(...chips);
 }
 
+let recordTrouble = null;
+let answered = null;
+
 export function drawAnswer(row) {
+  answered = row;
   const card = byId("answer");
   card.dataset.tone = row ? row.tone : "quiet";
   swap("answer-icon", row ? (row.granted ? "i-check" : row.tone === "alarm" ? "i-alarm" : "i-cross") : "i-dots");
-  text("answer-title", row ? row.title : "Nobody has asked yet");
-  text("answer-help", row ? row.help : "Stand before the camera, or type a PIN and #.");
+  const none = recordTrouble
+    ? ["Not known", "The record of events cannot be read."]
+    : ["Nobody has asked yet", "Stand before the camera, or type a PIN and #."];
+  text("answer-title", row ? row.title : none[0]);
+  text("answer-help", row ? row.help : none[1]);
   byId("answer-help").toggleAttribute("hidden", Boolean(row) && !row.help);
   text("answer-by", row ? row.by : "");
   text("answer-person", row && row.person ? row.person : "");
@@ -188,6 +195,8 @@ let known = -1;
 
 export function drawRows({ rows, trouble }) {
   const list = byId("rows");
+  recordTrouble = trouble;
+  if (!answered) drawAnswer(null);
   const before = known;
   known = rows.length ? rows[0].seq : known;
   byId("rows-empty").toggleAttribute("hidden", rows.length > 0 || Boolean(trouble));

@@ -72,6 +72,7 @@ function tick() {
 
 function listen() {
   retrying = false;
+  if (document.hidden) return;
   source = new EventSource("/stream");
   const on = (kind, take) => source.addEventListener(kind, (event) => {
     heard = performance.now();
@@ -118,7 +119,19 @@ async function fetchOnce() {
   }
 }
 
+// A browser gives one site few connections, the device few streams: a tab that nobody sees takes neither.
+function seen() {
+  if (document.hidden) {
+    source.close();
+    document.title = "Lintel (paused)";
+  } else if (source.readyState === EventSource.CLOSED && !retrying) {
+    link("connecting");
+    listen();
+  }
+}
+
 function watch() {
+  if (document.hidden) return;
   tick();
   if (root.dataset.link === "live" && performance.now() - heard > QUIET_MS) again();
 }
@@ -128,6 +141,8 @@ if (frozen) {
   root.dataset.drawn = "true";
 } else {
   link("connecting");
+  if (document.hidden) await new Promise((shown) => document.addEventListener("visibilitychange", shown, { once: true }));
   listen();
+  document.addEventListener("visibilitychange", seen);
   setInterval(watch, 1_000);
 }
