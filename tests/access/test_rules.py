@@ -380,6 +380,7 @@ def test_a_visitor_needs_both_factors_before_waiting_for_the_host():
     second = judge(Request("guest", FACE, 1000.0), roster, rules, first.after, now, zone=BERLIN)
     assert second.why is Why.ESCORT_MISSING
     assert set(second.after.waiting) == {"guest"}
+    assert second.after.shown == NOTHING_SHOWN
 
 
 def test_what_is_long_ago_is_forgotten():

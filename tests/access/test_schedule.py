@@ -125,6 +125,7 @@ def test_a_term_bounds_the_hours():
     assert course.next_change(0.0 + utc(2001, 1, 1), BERLIN) == begin
     assert course.next_change(end - 1, BERLIN) == end
     assert course.next_change(end, BERLIN) is None
+    assert course.next_change(begin, BERLIN) == local(BERLIN, 2026, 11, 23, 12)
     late = Schedule("late", OFFICE.week, term=Term(local(BERLIN, 2026, 11, 23, 12)))
     assert late.next_change(utc(2001, 1, 1), BERLIN) == local(BERLIN, 2026, 11, 23, 13)
 
@@ -209,6 +210,15 @@ def test_other_contradictions():
         with pytest.raises(ScheduleError, match="must begin"):
             Span(begin, end)
     Span(0, 1440), Span(1439, 1439 + 1440)
+
+
+def test_edges_reach_as_far_as_the_zones_own_days():
+    # UTC+14: its days begin long before those of UTC.
+    kiritimati = ZoneInfo("Pacific/Kiritimati")
+    begin, end = local(kiritimati, 2026, 11, 23), local(kiritimati, 2026, 11, 24, 12)
+    edges = sorted(set(OFFICE.edges(begin, end, kiritimati)))
+    hours = [(23, 8), (23, 12), (23, 13), (23, 17.5), (24, 8), (24, 12)]
+    assert edges == [local(kiritimati, 2026, 11, day) + 3600 * hour for day, hour in hours]
 
 
 def test_hours_that_touch_are_one_stretch():
