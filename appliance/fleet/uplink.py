@@ -102,7 +102,7 @@ class Uplink:
         """One connection from greeting to loss or farewell. Returns the seconds that it lived."""
         connected = None
         try:
-            birth = int(self._clock().utc)
+            birth = int(self._clock().utc * 1000)
             self._sign_of_life(record)
             self._connect(birth)
             connected = time.monotonic()
