@@ -8,6 +8,7 @@ from appliance.vision.models import Model
 
 # One frame at a time on one core: OpenCV's pool would only fight the other processes for it.
 cv2.setNumThreads(1)
+cv2.ocl.setUseOpenCL(False)
 
 
 class Feed:

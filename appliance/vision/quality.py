@@ -15,7 +15,7 @@ MAX_ROLL = 25.0
 """Degrees. LFW's press photographs lie within 31, 30 and 31 (1st to 99th percentile)."""
 LEVEL_PITCH = 5.0
 """The mesh's pitch of a face that looks straight ahead: the median over LFW."""
-LEAST_SHARPNESS = 0.009
+LEAST_SHARPNESS = 0.012
 """LFW: 1st percentile 0.016, median 0.060; blurred by 2 px of the crop, 99th percentile 0.0095."""
 DARKEST = 30.0
 BRIGHTEST = 225.0

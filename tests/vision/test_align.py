@@ -3,7 +3,7 @@ from math import cos, pi, sin
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.facts import Pixels, Vector
@@ -65,12 +65,15 @@ def test_a_large_picture_gives_the_template_of_a_small_one(stages: Stages) -> No
     pixels = portrait("obama.jpg")
     face = stages.detector.find(pixels)[0]
     small, large = (
-        cv2.resize(pixels, None, fx=px / face.width, fy=px / face.width, interpolation=cv2.INTER_AREA if px < 300 else 2)
+        cv2.resize(
+            pixels, None, fx=px / face.width, fy=px / face.width, interpolation=cv2.INTER_AREA if px < 300 else 2
+        )
         for px in (130, 700)
     )
     assert float(template(stages, small) @ template(stages, large)) > 0.85
 
 
+@settings(max_examples=40)
 @given(st.floats(0.1, 0.45), st.floats(-0.5, 0.5))
 def test_shrinking_before_the_warp_moves_nothing(scale: float, angle: float) -> None:
     """A smooth ramp survives any sampling: the crop must read the same coordinates with and without shrinking."""
@@ -79,8 +82,10 @@ def test_shrinking_before_the_warp_moves_nothing(scale: float, angle: float) -> 
     mesh = mesh_like(1 / scale, angle, 150, 100)
     straight = cv2.warpAffine(ramp, fit(mesh), (CROP, CROP), flags=cv2.INTER_LINEAR).astype(int)
     shrunk = crop(ramp, mesh).astype(int)
-    there = cv2.warpAffine(np.full((900, 900), 255, np.uint8), fit(mesh), (CROP, CROP))
-    inside = cv2.erode(there, np.ones((9, 9), np.uint8)) == 255  # past the picture's edge both read black
+    # Near the picture's edge both fade to black, but not over the same pixels.
+    middle = np.zeros((900, 900), np.uint8)
+    middle[30:-30, 30:-30] = 255
+    inside = cv2.warpAffine(middle, fit(mesh), (CROP, CROP)) == 255
     assert np.abs(straight - shrunk)[inside].max(initial=0) <= 2
 
 

@@ -48,7 +48,9 @@ def test_light_and_sharpness(stages: Stages) -> None:
     _, crop, _ = look(stages)
     assert quality.light_hint(quality.light(cv2.GaussianBlur(crop, (0, 0), 2.5))) is Hint.HOLD_STILL
     assert quality.light_hint(quality.light((crop * 0.12).astype(np.uint8))) is Hint.MORE_LIGHT
-    assert quality.light_hint(quality.light(np.clip(crop.astype(int) + 160, 0, 255).astype(np.uint8))) is Hint.LESS_LIGHT
+    assert (
+        quality.light_hint(quality.light(np.clip(crop.astype(int) + 160, 0, 255).astype(np.uint8))) is Hint.LESS_LIGHT
+    )
     assert quality.light_hint(quality.light(np.full_like(crop, 120))) is Hint.MORE_LIGHT
 
 

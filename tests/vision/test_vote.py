@@ -77,7 +77,9 @@ def test_a_resident_is_agreed_on_with_the_fifth_frame() -> None:
     assert match.liveness.frames == 5
     assert (match.since, match.taken_at) == (10.0, pytest.approx(10 + 4 * STEP))
     assert match.score >= CUT
-    assert match.margin == pytest.approx(match.score - float(BERT @ fused([film(ANNA)[i] for i in (0, 2, 4)])), abs=1e-4)
+    assert match.margin == pytest.approx(
+        match.score - float(BERT @ fused([film(ANNA)[i] for i in (0, 2, 4)])), abs=1e-4
+    )
 
 
 def test_a_stranger_is_concluded_as_unknown_when_the_window_is_full() -> None:
