@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from math import inf
 from types import MappingProxyType
-from typing import Any
 
 from appliance.access import visitors
 from appliance.access.modes import NEEDS, NOTHING_SHOWN, Factor, Mode, Need, Shown
@@ -25,9 +24,9 @@ from appliance.access.verdict import (
     Request,
     Rule,
     Spoke,
+    Stamp,
     State,
     Verdict,
-    Waiting,
     Why,
 )
 from appliance.access.visitors import LONGEST_ESCORT_SECONDS, Visit, escorted
@@ -91,7 +90,7 @@ def judge(request: Request, roster: Roster, rules: DoorRules, state: State, now:
     if verdict.granted:
         return _granted(verdict, case, roster)
     if verdict.waits:
-        return replace(verdict, after=_waiting(case, request, shown, reasons))
+        return replace(verdict, after=_waiting(case, shown, reasons))
     return verdict
 
 
@@ -201,7 +200,9 @@ def _company(case: Case) -> Iterator[Spoke]:
     visit = case.rules.visits.get(case.pid)
     if visit is None or not visit.hosts:
         return
-    if escorted(visit, case.state.let_in, case.now.mono):
+    # A host on his way out is no company.
+    beside = {pid: stamp.at for pid, stamp in case.state.let_in.items() if stamp.reader == case.reader}
+    if escorted(visit, beside, case.now.mono):
         yield Spoke(Rule.ESCORT, Outcome.ALLOW, Why.ESCORTED)
     else:
         yield Spoke(Rule.ESCORT, Outcome.MORE, Why.ESCORT_MISSING)
@@ -219,48 +220,49 @@ def _alarms(case: Case, request: Request, reasons: tuple[Spoke, ...]) -> tuple[A
 
 def _granted(verdict: Verdict, case: Case, roster: Roster) -> Verdict:
     along = [pid for pid in case.state.waiting if _comes_along(pid, case, roster)]
-    after = _entered(case.state, case.rules, [(case.pid, case.reader)], case.now.mono)
-    readers = [(pid, case.state.waiting[pid].reader) for pid in along]
-    after = _entered(after, case.rules, readers, case.now.mono)
-    free = _free_until(case) if case.mode is Mode.FREE else None
+    after = _entered(case, [case.pid, *along])
+    # Who is only visiting does not open the door for everybody.
+    frees = case.mode is Mode.FREE and case.pid not in case.rules.visits
+    free = _free_until(case) if frees else None
     return replace(verdict, after=after, companions=tuple(along), free_until=free)
 
 
 def _comes_along(pid: str, host: Case, roster: Roster) -> bool:
     """Whether a waiting visitor enters with this host: everything but the company is asked again."""
     visit, waiting = host.rules.visits.get(pid), host.state.waiting[pid]
-    if visit is None or host.pid not in visit.hosts or not abs(host.now.mono - waiting.at) <= visit.escort_seconds:
+    beside = {host.pid: host.now.mono} if host.reader == waiting.reader else {}
+    if visit is None or not visit.hosts or not escorted(visit, beside, waiting.at):
         return False
-    case = replace(host, pid=pid, person=roster.person(pid), factors=frozenset(), reader=waiting.reader)
+    case = replace(host, pid=pid, person=roster.person(pid), factors=frozenset())
     return all(spoke.outcome in (Outcome.ALLOW, Outcome.NOTE) for spoke in _right(case))
 
 
-def _entered(state: State, rules: DoorRules, who: list[tuple[str, str]], now: float) -> State:
-    used, sightings = dict(state.used), state.sightings
-    let_in = {pid: at for pid, at in state.let_in.items() if now - at <= LONGEST_ESCORT_SECONDS}
-    for pid, reader in who:
-        let_in[pid] = now
-        if pid in rules.visits:
-            used[pid] = used.get(pid, 0) + 1
-        if rules.passback.kind is not Kind.OFF:
-            sightings = passed(rules.passback, sightings, pid, reader, now)
-    gone = {pid for pid, _ in who}
-    waiting = {pid: w for pid, w in state.waiting.items() if pid not in gone and now - w.at <= LONGEST_ESCORT_SECONDS}
-    return State(NOTHING_SHOWN, _frozen(used), _frozen(let_in), _frozen(waiting), sightings)
+def _entered(case: Case, pids: list[str]) -> State:
+    """What to remember once these have been let in together."""
+    rules, now, stamp = case.rules, case.now.mono, Stamp(case.now.mono, case.reader)
+    used = dict(case.state.used)
+    used.update({pid: used.get(pid, 0) + 1 for pid in pids if pid in rules.visits})
+    sightings = case.state.sightings
+    if rules.passback.kind is not Kind.OFF:
+        for pid in pids:
+            sightings = passed(rules.passback, sightings, pid, case.reader, now)
+    let_in = {**_recent(case.state.let_in, now), **dict.fromkeys(pids, stamp)}
+    waiting = {pid: asked for pid, asked in _recent(case.state.waiting, now).items() if pid not in pids}
+    return State(NOTHING_SHOWN, MappingProxyType(used), MappingProxyType(let_in), MappingProxyType(waiting), sightings)
 
 
-def _waiting(case: Case, request: Request, shown: Shown, reasons: tuple[Spoke, ...]) -> State:
+def _recent(stamps: Mapping[str, Stamp], now: float) -> dict[str, Stamp]:
+    return {pid: stamp for pid, stamp in stamps.items() if now - stamp.at <= LONGEST_ESCORT_SECONDS}
+
+
+def _waiting(case: Case, shown: Shown, reasons: tuple[Spoke, ...]) -> State:
     missing = {spoke.rule for spoke in reasons if spoke.outcome is Outcome.MORE}
     if missing == {Rule.ESCORT}:
-        waiting = {**case.state.waiting, case.pid: Waiting(case.now.mono, request.reader)}
-        return replace(case.state, shown=NOTHING_SHOWN, waiting=_frozen(waiting))
+        waiting = {**case.state.waiting, case.pid: Stamp(case.now.mono, case.reader)}
+        return replace(case.state, shown=NOTHING_SHOWN, waiting=MappingProxyType(waiting))
     return replace(case.state, shown=shown)
 
 
 def _free_until(case: Case) -> float:
     change = case.rules.plan.next_change(case.now.utc, case.zone)
     return inf if change is None else case.now.mono + (change - case.now.utc)
-
-
-def _frozen(values: dict[str, Any]) -> Mapping[str, Any]:
-    return MappingProxyType(values)

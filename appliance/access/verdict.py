@@ -121,8 +121,8 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A visitor who may enter as soon as a host does."""
+class Stamp:
+    """When and where somebody asked or was let in."""
 
     at: float
     """Monotonic seconds."""
@@ -136,9 +136,10 @@ class State:
     shown: Shown = NOTHING_SHOWN
     used: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """By visitor: how often the door opened for that visit."""
-    let_in: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    """When whoever was let in lately was."""
-    waiting: Mapping[str, Waiting] = field(default_factory=lambda: MappingProxyType({}))
+    let_in: Mapping[str, Stamp] = field(default_factory=lambda: MappingProxyType({}))
+    """By pid: who was let in lately."""
+    waiting: Mapping[str, Stamp] = field(default_factory=lambda: MappingProxyType({}))
+    """By pid: visitors who may enter as soon as a host does."""
     sightings: Sightings = field(default_factory=lambda: MappingProxyType({}))
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import product
 from math import inf, nan
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from appliance.access.blocklist import Ban
 from appliance.access.modes import FACTOR_SECONDS, NOTHING_SHOWN, Factor, Mode, ModePlan
-from appliance.access.passback import ENTRY, EXIT, Kind, Passback
+from appliance.access.passback import ENTRY, EXIT, Kind, Passback, Sighting
 from appliance.access.roster import Roster, RosterPerson
 from appliance.access.rules import judge
 from appliance.access.schedule import Schedule, Term, weekly
@@ -24,9 +25,9 @@ from appliance.access.verdict import (
     Request,
     Rule,
     Spoke,
+    Stamp,
     State,
     Verdict,
-    Waiting,
     Why,
 )
 from appliance.access.visitors import Visit
@@ -111,7 +112,7 @@ def test_somebody_without_hours_enters_and_every_rule_has_said_so():
             Spoke(Rule.MODE, Outcome.ALLOW, Why.DOOR_MODE, "any"),
             Spoke(Rule.FACTORS, Outcome.ALLOW, Why.ENOUGH, "face"),
         ),
-        State(let_in={"ann": 1000.0}),
+        State(let_in={"ann": Stamp(1000.0, ENTRY)}),
     )
 
 
@@ -308,6 +309,8 @@ def test_the_first_person_frees_the_door_until_the_mode_turns():
     assert ask("ann", rules=rules, now=moment(utc=EVENING)).free_until is None
     assert ask("ann", rules=mode(Mode.FREE)).free_until == inf
     assert ask("gone", rules=rules).free_until is None
+    visitor = ask("friend", PIN, rules=mode(Mode.FREE))
+    assert (visitor.granted, visitor.free_until) == (True, None)
     assert ask("ann", rules=rules, now=UNKNOWN).free_until is None
     assert ask("ann", rules=rules, now=UNKNOWN).granted
 
@@ -328,14 +331,14 @@ def test_a_visitor_comes_after_the_host():
 def test_a_visitor_comes_before_the_host_and_enters_along():
     first = ask("guest", PIN)
     assert (first.granted, first.why, first.waits) == (False, Why.ESCORT_MISSING, True)
-    assert first.after.waiting == {"guest": Waiting(1000.0, ENTRY)}
+    assert first.after.waiting == {"guest": Stamp(1000.0, ENTRY)}
     assert first.after.shown == NOTHING_SHOWN
     assert ask("ann", state=first.after, now=moment(1001)).companions == ()
     host = ask("host", state=first.after, now=moment(1030.0))
     assert (host.granted, host.companions) == (True, ("guest",))
     assert host.after.waiting == {}
     assert host.after.used == {"guest": 1}
-    assert host.after.let_in == {"host": 1030.0, "guest": 1030.0}
+    assert host.after.let_in == dict.fromkeys(["host", "guest"], Stamp(1030.0, ENTRY))
     late = ask("host", state=first.after, now=moment(1030.1))
     assert (late.granted, late.companions) == (True, ())
 
@@ -384,12 +387,18 @@ def test_a_visitor_needs_both_factors_before_waiting_for_the_host():
 
 
 def test_what_is_long_ago_is_forgotten():
-    state = State(
-        let_in={"old": 800.0, "recent": 900.0}, waiting={"old": Waiting(800.0, ENTRY), "w": Waiting(880.0, ENTRY)}
-    )
-    after = ask("ann", state=state).after
-    assert after.let_in == {"recent": 900.0, "ann": 1000.0}
-    assert set(after.waiting) == {"w"}
+    old, edge = Stamp(879.9, ENTRY), Stamp(880.0, ENTRY)
+    after = ask("ann", state=State(let_in={"old": old, "edge": edge}, waiting={"old": old, "edge": edge})).after
+    assert after.let_in == {"edge": edge, "ann": Stamp(1000.0, ENTRY)}
+    assert after.waiting == {"edge": edge}
+
+
+def test_a_host_on_his_way_out_is_no_company():
+    left = ask("host", reader=EXIT)
+    assert ask("guest", PIN, state=left.after, now=moment(1001)).why is Why.ESCORT_MISSING
+    waiting = ask("guest", PIN).after
+    assert ask("host", state=waiting, reader=EXIT).companions == ()
+    assert ask("host", state=waiting).companions == ("guest",)
 
 
 # --- passback, alarms
@@ -419,18 +428,18 @@ def test_by_zone_the_way_out_opens_the_way_in():
     assert ask("ann", rules=rules, state=state).granted
 
 
-def test_a_companion_is_seen_by_his_own_reader():
+def test_a_companion_passes_as_the_host_does():
     rules = replace(RULES, passback=Passback(Kind.ZONE))
     waiting = ask("guest", PIN, rules=rules, reader="side").after
-    after = ask("host", rules=rules, state=waiting).after
-    assert after.sightings["guest"].reader == "side"
-    assert after.sightings["host"].reader == ENTRY
-    stuck = replace(waiting, sightings={"guest": after.sightings["guest"]})
-    assert ask("host", rules=rules, state=stuck).companions == ()
+    after = ask("host", rules=rules, state=waiting, reader="side").after
+    assert after.sightings == dict.fromkeys(["guest", "host"], Sighting("side", "side", 1000.0))
+    stuck = replace(waiting, sightings=MappingProxyType({"guest": after.sightings["guest"]}))
+    assert ask("host", rules=rules, state=stuck, reader="side").companions == ()
     timed = replace(RULES, passback=Passback(Kind.TIMED))
-    assert ask("host", rules=timed, state=stuck).companions == ()
-    stuck = replace(waiting, sightings={"guest": replace(after.sightings["guest"], reader=ENTRY)})
-    assert ask("host", rules=timed, state=stuck).companions == ("guest",)
+    assert ask("host", rules=timed, state=stuck, reader="side").companions == ()
+    elsewhere = replace(after.sightings["guest"], reader=ENTRY)
+    stuck = replace(waiting, sightings=MappingProxyType({"guest": elsewhere}))
+    assert ask("host", rules=timed, state=stuck, reader="side").companions == ("guest",)
 
 
 def test_duress_opens_as_normal_and_raises_a_silent_alarm():
