@@ -66,21 +66,18 @@ def cut_out(stages: Stages, picture: Pixels) -> Pixels:
     low, high = face.mesh[:, :2].min(axis=0), face.mesh[:, :2].max(axis=0)
     (x, y), (wide, tall) = (low + high) / 2, high - low
     guess = np.full(portrait.shape[:2], cv2.GC_BGD, np.uint8)
-    shoulders = np.array(
-        [(x - wide * a, y + tall * b) for a, b in ((0.45, 0.3), (0.7, 0.75), (1.75, 1.2), (1.95, 4))]
-        + [(x + wide * a, y + tall * b) for a, b in ((1.95, 4), (1.75, 1.2), (0.7, 0.75), (0.45, 0.3))],
-        np.int32,
-    )
-    cv2.fillPoly(guess, [shoulders], cv2.GC_PR_FGD)
+
+    def outline(*steps: tuple[float, float]) -> np.ndarray:
+        """A shape symmetric about the face: steps out to the side and down, in face widths and heights."""
+        right = [(x + wide * a, y + tall * b) for a, b in steps]
+        left = [(x - wide * a, y + tall * b) for a, b in reversed(steps)]
+        return np.array(right + left, np.int32)
+
+    cv2.fillPoly(guess, [outline((0.45, 0.3), (0.7, 0.75), (1.75, 1.2), (1.95, 4))], cv2.GC_PR_FGD)
     cv2.ellipse(
         guess, (int(x), int(y - 0.18 * tall)), (int(wide * 0.75), int(tall * 0.85)), 0, 0, 360, cv2.GC_PR_FGD, -1
     )
-    core = np.array(
-        [(x - wide * 0.9, y + tall * 1.6), (x - wide * 0.3, y + tall * 0.8), (x + wide * 0.3, y + tall * 0.8)]
-        + [(x + wide * 0.9, y + tall * 1.6), (x + wide * 0.9, y + tall * 4), (x - wide * 0.9, y + tall * 4)],
-        np.int32,
-    )
-    cv2.fillPoly(guess, [core], cv2.GC_FGD)
+    cv2.fillPoly(guess, [outline((0.3, 0.8), (0.9, 1.6), (0.9, 4))], cv2.GC_FGD)
     cv2.ellipse(guess, (int(x), int(y - 0.1 * tall)), (int(wide * 0.5), int(tall * 0.58)), 0, 0, 360, cv2.GC_FGD, -1)
     cv2.grabCut(portrait, guess, None, np.zeros((1, 65)), np.zeros((1, 65)), 6, cv2.GC_INIT_WITH_MASK)
     solid = np.isin(guess, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8) * 255
