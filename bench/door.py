@@ -6,6 +6,7 @@ decision, the write to the disk and the drive; the door opens and shuts between 
 
 import argparse
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -15,13 +16,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from appliance.door.simulator import PRESS_SECONDS
 from appliance.store.chain import StoredEvent
 from appliance.store.database import FILE, connect
 from appliance.store.events import EventLog
 from tests.beds.door import DoorChild, eventually
-
-PAUSE_SECONDS = 0.11
-"""Between two matches: the doorline lets ten a second in."""
 
 
 def sample(child: DoorChild, record: EventLog, ask: Callable[[], None], count: int) -> list[float]:
@@ -32,9 +31,9 @@ def sample(child: DoorChild, record: EventLog, ask: Callable[[], None], count: i
         unlocked = eventually(lambda: _unlocked(record, seen), 5, "unlock")  # noqa: B023 - called at once
         found.append(float(unlocked.detail["latency_ms"]))
         seen = unlocked.seq
+        time.sleep(2 * PRESS_SECONDS)  # the button, if it was that, is up again
         child.type("oo")
         eventually(lambda: any(e.why == "closed" for e in record.after(seen)), 5, "relock")  # noqa: B023
-        time.sleep(PAUSE_SECONDS)
     return found
 
 
@@ -58,6 +57,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         child = DoorChild(Path(folder) / "d")
         try:
+            if os.getuid() == 0:
+                child.prefix = ["nice", "-n", "-10"]  # as its unit has it
             pid, digits = child.enrol()
             child.start()
             db = connect(child.state / FILE)

@@ -3,6 +3,7 @@
 The PIN goes through the slow hash in the keypad's thread; digits never leave it.
 """
 
+import contextlib
 import logging
 import os
 import select
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 NAME = "keypad"
 RETRY_SECONDS = 2.0
 POLL_SECONDS = 1.0
+EV_KEY, PRESSED = 1, 1  # linux/input.h; a release has value 0, a repeat 2
 
 _NAMES = {"ENTER": "#", "KPENTER": "#", "NUMERIC_POUND": "#", "KPASTERISK": "*", "NUMERIC_STAR": "*"}
 _NAMES |= {"BACKSPACE": "*", "ESC": "*", "DELETE": "*"}
@@ -86,8 +88,8 @@ class EvdevKeys:
         try:
             if not select.select([self._device.fd], [], [], timeout)[0]:
                 return ""
-            # value 1 is a press; 0 a release, 2 a repeat.
-            return "".join(self._keys.get(e.code, "") for e in self._device.read() if e.type == 1 and e.value == 1)
+            pressed = [e.code for e in self._device.read() if e.type == EV_KEY and e.value == PRESSED]
+            return "".join(self._keys.get(code, "") for code in pressed)
         except (OSError, ValueError) as error:
             raise KeypadError(f"keypad is gone: {error}; plug it in again") from None
 
@@ -100,7 +102,8 @@ class EvdevKeys:
         digits = {evdev.ecodes.ecodes[f"KEY_{n}"] for n in range(10)}
         pad_digits = {evdev.ecodes.ecodes[f"KEY_KP{n}"] for n in range(10)}
         for path in sorted(evdev.list_devices()):
-            has = set(evdev.InputDevice(path).capabilities().get(1, ()))
+            with contextlib.closing(evdev.InputDevice(path)) as device:
+                has = set(device.capabilities().get(EV_KEY, ()))
             if digits <= has or pad_digits <= has:
                 return str(path)
         raise FileNotFoundError("no input device has ten digits")

@@ -8,7 +8,7 @@ from appliance.facts import DoorCommand
 
 OPEN_AFTER_SECONDS = 1.0
 CLOSE_AFTER_SECONDS = 2.0
-PRESS_SECONDS = 0.3
+PRESS_SECONDS = 0.15
 """How long the request-to-exit button stays down."""
 
 

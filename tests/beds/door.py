@@ -50,6 +50,8 @@ class DoorChild:
             keypad=KeypadConfig(source="terminal"),
         )
         self.file = base / "lintel.toml"
+        self.prefix: list[str] = []
+        """Command put before the door's own."""
         self.process: subprocess.Popen[bytes] | None = None
         self.sender = DoorlineSender(self.socket)
         self.log_file = (base / "log").open("ab")
@@ -81,7 +83,7 @@ class DoorChild:
         """Start it, and wait for nothing."""
         self.file.write_text(dump(self.config))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "appliance", "--config", str(self.file), "door"],
+            [*self.prefix, sys.executable, "-m", "appliance", "--config", str(self.file), "door"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self.log_file,

@@ -1,15 +1,18 @@
 """The keypad's thread: terminal keys through a real pipe, an unplugged device, and where digits may not go."""
 
 import os
+import sys
 import threading
 import time
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
 from appliance.config import KeypadConfig
 from appliance.door import keypad as keypads
 from appliance.door.inbox import KeypadState, PinUnusable
-from appliance.door.keypad import Keypad, TerminalKeys, opener
+from appliance.door.keypad import EvdevKeys, Keypad, TerminalKeys, opener
 from appliance.errors import KeypadError
 from appliance.facts import PinEntry
 from tests.fakes import RecordingPost, eventually
@@ -125,6 +128,86 @@ def test_a_source_for_each_setting():
     assert opener(KeypadConfig(source="terminal")) is TerminalKeys
     with pytest.raises(KeypadError):
         opener(KeypadConfig(source="evdev", device="/dev/input/none"))()
+
+
+KEY_1, KEY_2, KEY_KPENTER, KEY_A = 2, 3, 96, 30
+CODES = {f"KEY_{n}": (n + 1 if n else 11) for n in range(10)} | {"KEY_KPENTER": KEY_KPENTER, "KEY_KPASTERISK": 55}
+CODES |= {f"KEY_KP{n}": 200 + n for n in range(10)}
+
+
+class StubDevice:
+    """Behaves as evdev.InputDevice: a handle to wait on, and events to read."""
+
+    opened: ClassVar[list["StubDevice"]] = []
+
+    def __init__(self, path):
+        if path == "/dev/input/none":
+            raise FileNotFoundError(2, "No such file or directory")
+        self.path, self.grabbed, self.closed = path, False, False
+        self.fd, self.far = os.pipe()
+        self.waiting = []
+        self.opened.append(self)
+
+    def capabilities(self):
+        return {1: list(range(2, 12)) if self.path.endswith("1") else [KEY_A]}
+
+    def grab(self):
+        self.grabbed = True
+
+    def type(self, *events):
+        self.waiting += [SimpleNamespace(type=t, code=c, value=v) for t, c, v in events]
+        os.write(self.far, b".")
+
+    def unplug(self):
+        self.waiting = None
+        os.write(self.far, b".")
+
+    def read(self):
+        os.read(self.fd, 1)
+        if self.waiting is None:
+            raise OSError(19, "No such device")
+        events, self.waiting = self.waiting, []
+        return iter(events)
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def evdev(monkeypatch):
+    StubDevice.opened.clear()
+    stub = SimpleNamespace(
+        ecodes=SimpleNamespace(ecodes=CODES),
+        InputDevice=StubDevice,
+        list_devices=lambda: ["/dev/input/event0", "/dev/input/event1"],
+    )
+    monkeypatch.setitem(sys.modules, "evdev", stub)
+    return stub
+
+
+def test_a_usb_keypad_is_found_taken_alone_and_read(evdev):
+    keys = EvdevKeys("")
+    device = StubDevice.opened[-1]
+    assert (device.path, device.grabbed) == ("/dev/input/event1", True)
+    assert all(other.closed for other in StubDevice.opened[:-1])
+    device.type((4, 4, 1), (1, KEY_1, 1), (0, 0, 0), (1, KEY_1, 2), (1, KEY_1, 0), (1, KEY_2, 1), (1, KEY_A, 1))
+    assert keys.read(1) == "12"
+    device.type((1, KEY_KPENTER, 1))
+    assert keys.read(1) == "#"
+    assert keys.read(0.01) == ""
+    device.unplug()
+    with pytest.raises(KeypadError, match="plug it in"):
+        keys.read(1)
+    keys.close()
+    assert device.closed
+
+
+def test_a_usb_keypad_that_is_not_there(evdev):
+    with pytest.raises(KeypadError, match=r"keypad\.device"):
+        EvdevKeys("/dev/input/none")
+    evdev.list_devices = list
+    with pytest.raises(KeypadError, match="of any kind"):
+        EvdevKeys("")
 
 
 def test_a_standard_input_that_is_shut_ends_it():
