@@ -7,7 +7,6 @@ from pathlib import Path
 from appliance.errors import EnrolmentError
 from appliance.facts import Face, Pixels, Vector
 from appliance.vision import quality
-from appliance.vision.gallery import Gallery
 from appliance.vision.picture import LOCAL, UPLOAD, Limits, decode_picture, read_picture
 from appliance.vision.quality import Hint
 from appliance.vision.stages import Stages
@@ -76,16 +75,3 @@ def _only(faces: Sequence[Face], name: str) -> Face:
             "use a larger picture or go closer"
         )
     return first
-
-
-def refuse_duplicate(shot: Shot, gallery: Gallery, own: str | None, threshold: float, name: str = "picture") -> None:
-    """Raises EnrolmentError if the template is already someone else's.
-
-    `own`: whom the picture is for, None for a new person. `threshold`: gallery.threshold(...).
-    """
-    other = gallery.without(own).best(shot.template, shot.model) if own else gallery.best(shot.template, shot.model)
-    if other.person is not None and other.score >= threshold:
-        raise EnrolmentError(
-            f"{name}: this face is already enrolled as someone else ({other.person}): remove that enrolment "
-            "first, or use another picture"
-        )
