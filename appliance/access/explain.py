@@ -11,7 +11,7 @@ from itertools import combinations, pairwise
 from appliance.access.modes import Factor
 from appliance.access.passback import ENTRY
 from appliance.access.roster import Roster
-from appliance.access.rules import Case, conclude, weigh
+from appliance.access.rules import Case, conclude, schedules_of, weigh
 from appliance.access.verdict import DoorRules, Outcome, Rule, Spoke, State, Why
 from appliance.facts import ClockQuality, Moment
 
@@ -135,11 +135,10 @@ def _case(pid: str, door: Door, at: Moment, factors: frozenset[Factor]) -> Case:
 
 def _edges(pid: str, door: Door, begin: float, end: float) -> list[float]:
     person, rules = door.roster.person(pid), door.rules
-    schedules = _case(pid, door, Moment(0.0, begin), frozenset()).schedules
     bounds = [person.valid_from, person.valid_until] if person else []
     if ban := rules.bans.get(pid):
         bounds.append(ban.until)
     if visit := rules.visits.get(pid):
         bounds += visit.term.bounds
-    turns = [utc for schedule in schedules for utc in schedule.edges(begin, end, door.zone)]
+    turns = [utc for schedule in schedules_of(person, rules) for utc in schedule.edges(begin, end, door.zone)]
     return [*turns, *rules.plan.edges(begin, end, door.zone), *(utc for utc in bounds if utc is not None)]

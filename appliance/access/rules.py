@@ -63,9 +63,8 @@ class Case:
 
     @property
     def schedules(self) -> list[Schedule]:
-        """The hours of the person's groups, by group's name."""
-        groups = sorted(self.person.groups) if self.person else []
-        return [schedule for group in groups for schedule in self.rules.hours.get(group, ())]
+        """The hours of the person's groups."""
+        return schedules_of(self.person, self.rules)
 
     @property
     def limited(self) -> bool:
@@ -92,6 +91,12 @@ def judge(request: Request, roster: Roster, rules: DoorRules, state: State, now:
     if verdict.waits:
         return replace(verdict, after=_waiting(case, shown, reasons))
     return verdict
+
+
+def schedules_of(person: RosterPerson | None, rules: DoorRules) -> list[Schedule]:
+    """The hours of a person's groups, by group's name."""
+    groups = sorted(person.groups) if person else []
+    return [schedule for group in groups for schedule in rules.hours.get(group, ())]
 
 
 def weigh(case: Case) -> tuple[Spoke, ...]:
