@@ -28,11 +28,7 @@ class PiCamera:
         self._stop = threading.Event()
         self._camera = picamera or _open(number)
         try:
-            self._camera.configure(
-                self._camera.create_video_configuration(
-                    main={"size": (width, height), "format": form}, buffer_count=BUFFERS, controls={"FrameRate": rate}
-                )
-            )
+            self._configure(rate)
             self._camera.start()
         except (RuntimeError, ValueError, KeyError) as error:
             self._camera.close()
@@ -41,14 +37,29 @@ class PiCamera:
                 "set camera.width, camera.height and camera.format to what `rpicam-hello --list-cameras` lists"
             ) from None
 
+    def _configure(self, rate: float) -> None:
+        height, width = self._shape
+        self._camera.configure(
+            self._camera.create_video_configuration(
+                main={"size": (width, height), "format": self._form},
+                buffer_count=BUFFERS,
+                controls={"FrameRate": rate},
+            )
+        )
+        # libcamera gives the nearest that the hardware can do; rows and planes would be taken for others.
+        given = self._camera.camera_configuration()["main"]
+        if tuple(given["size"]) != (width, height) or given["format"] != self._form:
+            raise ValueError(f"it offers {given['size'][0]} x {given['size'][1]} {given['format']}")
+
     def frames(self) -> Iterator[Frame]:
         """The latest frame each time. Raises CameraError when libcamera gives up; may hang if it does."""
         first, seq = None, -1
         try:
             while not self._stop.is_set():
-                # Nothing exposed before this call: what waited in a queue while we computed is thrown away. It costs
-                # up to one frame period, and at the door an old frame is worth nothing.
-                request = self._camera.capture_request(flush=True)
+                # Picamera2 keeps one complete frame, always the newest, and returns that one or waits for the next.
+                # Not flush=True: it refuses every frame whose exposure began before the call, and since sensors
+                # run free, that is one or two of three.
+                request = self._camera.capture_request()
                 try:
                     taken_ns = int(request.get_metadata()["SensorTimestamp"])
                     pixels = self._copy(request)
