@@ -75,9 +75,17 @@ class Gallery:
 
     def best(self, probe: Vector, model: str) -> Candidate:
         """Nearest person to `probe` ((160,) float32 of length 1, made by `model`)."""
+        return self.best_of_each(probe[None], model)[0]
+
+    def best_of_each(self, probes: Vector, model: str) -> list[Candidate]:
+        """The same for each row of `probes` (k, 160); the rows share one pass over the gallery."""
         if not self.people or model != self.model:
-            return NOBODY
-        scores = np.maximum.reduceat(self._rows @ probe, self._starts)
+            return [NOBODY] * len(probes)
+        scores = np.maximum.reduceat(self._rows @ probes.T, self._starts, axis=0)
+        return [self._candidate(column) for column in np.ascontiguousarray(scores.T)]
+
+    def _candidate(self, scores: Vector) -> Candidate:
+        """From one score for each person."""
         first = int(np.argmax(scores))
         score = float(scores[first])
         if not score >= -1.001:  # also a probe that is not finite

@@ -178,11 +178,10 @@ def fused(templates: Sequence[Vector]) -> Vector:
 
 def tally(templates: Sequence[Vector], gallery: Gallery, model: str, threshold: float, rules: Rules) -> Tally:
     """Score the fused probe and each frame of the window."""
-    candidate = gallery.best(fused(templates), model)
+    candidate, *frames = gallery.best_of_each(np.stack([fused(templates), *templates]), model)
     if candidate.person is None or not candidate.score >= threshold:
         return Tally(candidate, 0, False)
-    named = (gallery.best(template, model) for template in templates)
-    votes = sum(one.person == candidate.person and one.score >= threshold - FRAME_SLACK for one in named)
+    votes = sum(one.person == candidate.person and one.score >= threshold - FRAME_SLACK for one in frames)
     return Tally(candidate, votes, votes >= rules.votes and candidate.margin >= rules.margin)
 
 

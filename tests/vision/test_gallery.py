@@ -33,6 +33,18 @@ def test_the_best_is_what_a_plain_search_finds(owners: list[str], seed: int) -> 
     assert found.margin == pytest.approx(first - others[0] if others else first, abs=1e-5)
 
 
+@given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=20), st.integers(1, 6))
+def test_several_probes_at_once_find_what_each_finds_alone(owners: list[str], count: int) -> None:
+    gallery, probes = Gallery.of(owners, vectors(len(owners)), MODEL), unit(vectors(count, 5))
+    for probe, found in zip(probes, gallery.best_of_each(probes, MODEL), strict=True):
+        alone = gallery.best(probe, MODEL)
+        assert found.person == alone.person
+        assert (found.score, found.margin) == (
+            pytest.approx(alone.score, abs=1e-5),
+            pytest.approx(alone.margin, abs=1e-5),
+        )
+
+
 @given(st.permutations(range(12)))
 def test_the_order_of_enrolment_does_not_matter(order: list[int]) -> None:
     owners, rows, probe = list("aabbbccccddd"), vectors(12), unit(vectors(1, 9))[0]
