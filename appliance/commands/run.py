@@ -3,9 +3,9 @@
 import argparse
 import fcntl
 import json
+import logging
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +19,8 @@ from appliance.commands.summary import summarise
 from appliance.commands.terminal import show
 from appliance.config import CameraConfig, Config
 from appliance.errors import ConfigError, LintelError
+
+log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
 START_SECONDS = 60.0
@@ -38,46 +40,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    """Start, show, stop. Returns 0, or 1 if a daemon never came up.
+    """Start, show, stop.
 
-    Raises ConfigError, StoreError, KeyFileError, CameraError, EnrolmentError: before anything is started.
+    Raises ConfigError, StoreError, KeyFileError, ModelError, EnrolmentError: before anything is started.
+    Raises LintelError: a daemon did not come up.
     """
     config = _with_options(args, config)
     with _only_one(Path(config.paths.run)), _stop_on_signals() as stopping:
         pin = enrol_resident(config) if config.camera.source == "visitors" else None
         file = Path(config.paths.run, "run.toml")
         file.write_text(settings.dump(config), encoding="utf-8")
-        headless = args.json or args.seconds is not None or not sys.stdout.isatty()
-        session = Session(config, file, pin, echo_log=headless)
+        session = Session(config, file, pin, echo_log=args.json)
         try:
             session.start()
-            if headless:
-                return _wait(session, args, stopping)
-            show(session, stopping)
+            turns = _turns(session, stopping, args.seconds)
+            if not args.json:
+                show(session, turns)
+                return 0
+            for wait in turns:
+                time.sleep(wait)
+            session.stop()
+            print(json.dumps(summarise(session.events(), session.peak_mb())), flush=True)
             return 0
         finally:
             session.stop()
 
 
-def _wait(session: Session, args: argparse.Namespace, stopping: Callable[[], bool]) -> int:
-    """Let it run for the seconds asked, then print the summary."""
-    late = time.monotonic() + START_SECONDS
-    end = float("inf")
-    up = False
+def _turns(session: Session, stopping: Callable[[], bool], seconds: float | None) -> Iterator[float]:
+    """Seconds to wait, again and again, until the run is over. Raises LintelError: a daemon never came up."""
+    late, end, up = time.monotonic() + START_SECONDS, float("inf"), False
     while not stopping() and (now := time.monotonic()) < end:
         session.tick(now)
         if not up and session.up():
             up = True
-            print(f"lintel: all up; the page is {session.url}", file=sys.stderr, flush=True)
-            end = now + args.seconds if args.seconds is not None else end
+            log.info("all up; the page is %s", session.url)
+            end = now + seconds if seconds is not None else end
         if not up and now > late:
-            print(f"lintel: not up after {START_SECONDS:g} s: {', '.join(session.missing())}", file=sys.stderr)
-            return 1
-        time.sleep(TICK_SECONDS)
-    session.stop()
-    if args.json:
-        print(json.dumps(summarise(session.events(), session.peak_mb())), flush=True)
-    return 0
+            missing = ", ".join(session.missing())
+            raise LintelError(f"not up after {START_SECONDS:g} s: {missing}; `lintel doctor` may tell why")
+        yield TICK_SECONDS
 
 
 def _with_options(args: argparse.Namespace, config: Config) -> Config:

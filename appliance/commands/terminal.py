@@ -6,7 +6,7 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -16,17 +16,17 @@ from appliance.commands.session import DAEMONS, Session
 from appliance.commands.snapshot import Process, Snapshot
 from appliance.commands.supervisor import rss_mb
 
-REFRESH_SECONDS = 0.2
 EVENTS_SHOWN = 40
 LOG_SHOWN = 40
-DOOR_KEYS = "0123456789#*ro"
-"""What the door's terminal keypad understands: digits, enter, clear, the way-out button, the door by hand."""
+DOOR_KEYS = "0123456789#*roft"
+"""What the door's terminal keypad understands: digits, enter, clear; and the simulated hand: the way-out button,
+the door, the fire alarm, the case."""
 
 
-def show(session: Session, stopping: Callable[[], bool], end: float = float("inf")) -> None:
-    """Draw until `q`, a signal or `end` (monotonic seconds)."""
+def show(session: Session, turns: Iterable[float]) -> None:
+    """Draw for as long as there are turns, or until `q`. Without a terminal, a line an event."""
     config = session.config
-    typed = Typed(session.supervisor.type_keys)
+    typed = Typed(session.supervisor.type_keys, config.keypad.idle_seconds)
     with (
         LiveView(
             Console(),
@@ -38,29 +38,38 @@ def show(session: Session, stopping: Callable[[], bool], end: float = float("inf
         ) as view,
         _keys() as read_keys,
     ):
-        while not stopping() and not typed.quit and time.monotonic() < end:
-            session.tick(time.monotonic())
-            view.update(_snapshot(session, typed.digits))
-            for key in read_keys(REFRESH_SECONDS):
-                typed.take(key)
+        for wait in turns:
+            now = time.monotonic()
+            view.update(_snapshot(session, typed.shown(now)))
+            for key in read_keys(wait):
+                typed.take(key, time.monotonic())
+            if typed.quit:
+                return
 
 
 class Typed:
     """Keys on their way to the door; counts digits for the view and never keeps them."""
 
-    def __init__(self, press: Callable[[str], None]) -> None:
+    def __init__(self, press: Callable[[str], None], idle_seconds: float) -> None:
         self._press = press
-        self.digits = 0
+        self._idle_seconds = idle_seconds
+        self._digits = 0
+        self._at = 0.0
         self.quit = False
 
-    def take(self, key: str) -> None:
-        """One key. Enter is `#`, backspace is `*`; what means nothing is passed over."""
+    def take(self, key: str, now: float) -> None:
+        """One key, at `now` (monotonic s). Enter is `#`, backspace is `*`; what means nothing is passed over."""
         key = {"\n": "#", "\r": "#", "\x7f": "*"}.get(key, key)
         if key in ("q", "\x04"):
             self.quit = True
         elif key in DOOR_KEYS:
-            self.digits = self.digits + 1 if key.isdecimal() else 0
+            self._digits = self.shown(now) + 1 if key.isdecimal() else 0
+            self._at = now
             self._press(key)
+
+    def shown(self, now: float) -> int:
+        """Digits typed that the door has not forgotten yet."""
+        return self._digits if now - self._at < self._idle_seconds else 0
 
 
 def _snapshot(session: Session, typed: int) -> Snapshot:

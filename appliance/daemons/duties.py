@@ -12,6 +12,7 @@ from typing import Any
 from appliance.config import RetentionConfig, SiteConfig, WebConfig
 from appliance.errors import ConfigError, LintelError
 from appliance.store.database import connect
+from appliance.store.enrolments import expire_consents
 from appliance.store.events import EventLog
 from appliance.system import clock
 
@@ -41,12 +42,16 @@ def keep(name: str, work: Callable[[], None], stop: threading.Event) -> threadin
 
 
 def tidy(file: Path, retention: RetentionConfig, delivered: bool, stop: threading.Event) -> None:
-    """Every hour: delete what is too old; where a host is `delivered` to, hold the undelivered under its size.
+    """Every hour: delete what is too old, and templates whose consent ran out; thin out what waits for a host.
 
-    Raises StoreError.
+    `delivered`: there is a host. Raises StoreError.
     """
-    record = EventLog(connect(file))
+    db = connect(file)
+    record = EventLog(db)
     while True:
+        ended = expire_consents(db, record, clock.now)
+        if ended:
+            log.info("%d consents ran out; their templates are erased", ended)
         gone = record.prune(clock.now(), retention.events_days, undelivered=not delivered)
         thinned = record.thin(clock.now(), retention.outbox_mb * 2**20) if delivered else 0
         if gone or thinned:

@@ -15,6 +15,7 @@ from appliance.store.chain import StoredEvent
 from appliance.store.database import FILE, connect, data_version, roster_version
 from appliance.store.events import EventLog
 from appliance.store.people import People
+from appliance.store.sealing import keyed
 from appliance.system import clock
 from appliance.system.keys import DeviceKey
 
@@ -32,7 +33,6 @@ class Memory:
     def __init__(self, state: Path, pins: PinHash) -> None:
         """Raises StoreError."""
         self._state, self._pins = state, pins
-        self._fresh = not (state / FILE).exists()
         self._db = connect(state / FILE, BUSY_SECONDS)
         self._ballast = Ballast(state / BALLAST_FILE)
         self._log = EventLog(self._db, clock.boot_id() or "unknown", ballast=self._ballast)
@@ -84,7 +84,7 @@ class Memory:
     def _open_people(self) -> People:
         if self._people is None:
             try:
-                key = DeviceKey.load(self._state, create=self._fresh)
+                key = DeviceKey.load(self._state, create=not keyed(self._db))
             except OSError as error:
                 raise KeyFileError(str(error)) from error
             self._people = People(self._db, key, now=clock.now)

@@ -31,6 +31,13 @@ def test_a_new_device_gets_its_key_and_an_empty_roster(tmp_path, memory):
     assert (tmp_path / "device.key").exists()
 
 
+def test_a_database_that_another_process_made_gets_its_key_too(tmp_path):
+    connect(tmp_path / FILE).close()
+    memory = Memory(tmp_path, PinHash())
+    assert memory.changed_roster(0.0).people == {}
+    memory.close()
+
+
 def test_people_come_once_for_each_change(tmp_path):
     pins = PinHash()
     memory = Memory(tmp_path, pins)
@@ -65,11 +72,15 @@ def test_people_are_read_again_as_consents_run_out(memory):
 
 
 def test_no_key_no_people_but_a_record(tmp_path):
-    Memory(tmp_path, PinHash()).close()  # a database, and its key never made
+    first = Memory(tmp_path, PinHash())
+    first.changed_roster(0.0)
+    first.close()
+    (tmp_path / "device.key").unlink()  # lost: a new one would not open what is there
     pins = PinHash()
     memory = Memory(tmp_path, pins)
     with pytest.raises(KeyFileError):
         memory.changed_roster(0.0)
+    assert not (tmp_path / "device.key").exists()
     assert pins.digest("123456") is None
     assert memory.append([Event(EventType.SYS, "started", NOW)])[0].seq == 1
     memory.close()

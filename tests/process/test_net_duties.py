@@ -8,15 +8,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import numpy as np
 import pytest
 
 from appliance.config import RetentionConfig, SiteConfig, WebConfig
 from appliance.daemons import duties, net
 from appliance.errors import ConfigError, StoreError
-from appliance.facts import ClockQuality, Event, EventType, Moment
+from appliance.facts import TEMPLATE_DIMENSIONS, ClockQuality, Event, EventType, Moment
 from appliance.fleet.uplink import Uplink
+from appliance.store.consent import given
 from appliance.store.database import FILE, connect
+from appliance.store.enrolments import add_templates
 from appliance.store.events import EventLog
+from appliance.store.people import People
+from appliance.system.keys import DeviceKey
 from appliance.system.status import StatusFile
 from appliance.web.app import build_app
 from appliance.web.server import make_server
@@ -77,6 +82,21 @@ def test_old_events_go_and_what_waits_for_a_host_stays(
     left = [event.seq for event in record.latest(10)]
     assert left == [*([old[1].seq, old[2].seq] if delivered else []), new.seq]
     assert record.verify_chain().holds
+
+
+def test_a_consent_that_ran_out_takes_its_templates_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    db = connect(tmp_path / FILE)
+    people = People(db, DeviceKey.load(tmp_path, create=True), EventLog(db))
+    start = time.time()
+    person = people.add("Ada", by="cli", consent=given(start, "cli", days=1))
+    vectors = np.eye(2, TEMPLATE_DIMENSIONS, dtype=np.float32)
+    add_templates(db, DeviceKey.load(tmp_path), person.pid, vectors, "m", by="cli")
+    stop = threading.Event()
+    stop.set()
+    for later, left in ((3600, 2), (2 * 86400, 0)):
+        monkeypatch.setattr(duties.clock, "now", lambda at=start + later: Moment(2.0, at, ClockQuality.SYNCED))
+        duties.tidy(tmp_path / FILE, RetentionConfig(), False, stop)
+        assert db.execute("SELECT COUNT(*) FROM templates").fetchone() == (left,)
 
 
 def test_the_page_reads_the_record_in_wire_form(tmp_path: Path) -> None:
