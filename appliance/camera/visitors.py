@@ -27,6 +27,8 @@ FAR, NEAR = 0.3, 0.96
 EMPTY, WALK, STAND, LEAVE = 2.0, 2.0, 3.5, 1.0
 """Seconds of each part of a visit."""
 VISIT = WALK + STAND + LEAVE
+WAIST_BELOW = 22
+"""Pixels by which a nod or a tilt may lift the lower edge of a cut-out, in a frame 480 high."""
 NOISE_TILES = 7
 
 
@@ -83,6 +85,7 @@ class Visitors:
         rng = np.random.default_rng(1)
         # What a sensor adds: without it a still scene would be one frozen frame.
         self._noise = [rng.integers(0, 5, (height, width, 3), np.uint8) for _ in range(NOISE_TILES)]
+        self._scratch = Scratch(width * height)
         self.scene = SCRIPT[0][0]
 
     def frames(self) -> Iterator[Frame]:
@@ -99,11 +102,11 @@ class Visitors:
         pixels: Pixels = cv2.add(self._wall, self._noise[seq % NOISE_TILES])
         who = {"resident": self._resident, "stranger": self._stranger, "photo": self._photo}.get(scene.name)
         if who is not None:
-            who.paste(pixels, self._pose(scene, at))
+            who.paste(pixels, self._pose(who, scene, at), self._scratch)
         return pixels
 
-    def _pose(self, scene: Scene, at: float) -> Vector:
-        """Where the visitor stands: the (2, 3) matrix from the picture, its origin between the eyes, to the frame."""
+    def _pose(self, who: "Cutout", scene: Scene, at: float) -> Vector:
+        """Where the visitor stands: a (2, 3) matrix from the picture, its origin in the face's middle, to the frame."""
         width, height = self._size
         walked = min(1.0, scene.since / WALK)
         gone = max(0.0, (scene.since - WALK - STAND) / LEAVE)
@@ -113,7 +116,8 @@ class Visitors:
         nod = 4 * math.sin(2 * math.pi * 0.8 * at + 2) + (6 * math.sin(2 * math.pi * 2.4 * at) * (1 - walked))
         tilt = math.radians(2.0 * math.sin(2 * math.pi * 0.4 * at))
         x = width / 2 + sway * self._zoom + gone * gone * (width + 300 * self._zoom) / 2
-        y = height * (0.36 + 0.10 * walked) + nod * self._zoom
+        # The cut-outs end at the waist, which must stay below the frame's edge.
+        y = max(0.46 * height, height + WAIST_BELOW * self._zoom - scale * who.below) + nod * self._zoom
         cos, sin = scale * math.cos(tilt), scale * math.sin(tilt)
         return np.array([[cos, -sin, x], [sin, cos, y]], np.float32)
 
@@ -126,12 +130,15 @@ class Visitors:
 class Cutout:
     """A picture with an alpha channel, ready to be pasted."""
 
-    colour: Pixels
-    """(h, w, 3) uint8, already multiplied by alpha."""
-    alpha: Pixels
-    """(h, w, 3) uint8."""
-    eyes: tuple[float, float]
-    """The point that a pose places."""
+    picture: Pixels
+    """(h, w, 4) uint8: blue, green, red, already multiplied by alpha; alpha."""
+    middle: tuple[float, float]
+    """The face's middle (x, y): the point that a pose places."""
+
+    @property
+    def below(self) -> float:
+        """From the face's middle to the lower edge, in pixels."""
+        return float(self.picture.shape[0] - self.middle[1])
 
     @classmethod
     def load(cls, path: Path) -> "Cutout":
@@ -139,23 +146,24 @@ class Cutout:
         picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if picture is None or picture.ndim != 3 or picture.shape[2] != 4:
             raise CameraError(f"{path} is missing or damaged; install lintel again")
+        height, width = picture.shape[:2]
         alpha = cv2.cvtColor(picture[..., 3], cv2.COLOR_GRAY2BGR)
-        colour = cv2.multiply(picture[..., :3], alpha, scale=1 / 255)
-        return cls(colour, alpha, (alpha.shape[1] / 2, min(1.6 * CUTOUT_FACE_PX, alpha.shape[0] * 0.38)))
+        picture[..., :3] = cv2.multiply(picture[..., :3], alpha, scale=1 / 255)
+        return cls(picture, (width / 2, min(1.6 * CUTOUT_FACE_PX, height * 0.38)))
 
     def printed(self) -> "Cutout":
         """The same person as a photo print on a sheet with its own, uneven background."""
-        height, width = self.colour.shape[:2]
+        height, width = self.picture.shape[:2]
         sheet = draw_doorway(width, height, seed=9)
-        sheet = cv2.add(self.colour, cv2.multiply(sheet, 255 - self.alpha, scale=1 / 255))
+        Scratch(width * height).lay(self.picture, sheet)
         cv2.rectangle(sheet, (0, 0), (width - 1, height - 1), (235, 235, 235), 9)
-        return Cutout(sheet, np.full_like(sheet, 255), self.eyes)
+        return Cutout(cv2.cvtColor(sheet, cv2.COLOR_BGR2BGRA), self.middle)
 
-    def paste(self, pixels: Pixels, pose: Vector) -> None:
-        """Draw over `pixels`; `pose` is a (2, 3) matrix that places `eyes`."""
+    def paste(self, pixels: Pixels, pose: Vector, scratch: "Scratch") -> None:
+        """Draw over `pixels`; `pose` is a (2, 3) matrix that places `middle`."""
         matrix = pose.copy()
-        matrix[:, 2] -= pose[:, :2] @ np.array(self.eyes, np.float32)
-        height, width = self.alpha.shape[:2]
+        matrix[:, 2] -= pose[:, :2] @ np.array(self.middle, np.float32)
+        height, width = self.picture.shape[:2]
         corners = np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]], np.float32)
         low, high = (matrix @ corners).min(axis=1), (matrix @ corners).max(axis=1)
         left, top = max(0, int(low[0])), max(0, int(low[1]))
@@ -163,11 +171,30 @@ class Cutout:
         if left >= right or top >= bottom:
             return
         matrix[:, 2] -= (left, top)
-        window = pixels[top:bottom, left:right]
+        # Colour and alpha together: the warp is what costs.
         size = (right - left, bottom - top)
-        alpha = cv2.warpAffine(self.alpha, matrix, size)
-        cv2.multiply(window, 255 - alpha, dst=window, scale=1 / 255)
-        cv2.add(window, cv2.warpAffine(self.colour, matrix, size), dst=window)
+        warped = cv2.warpAffine(self.picture, matrix, size, dst=scratch.take(0, size[1], size[0], 4))
+        scratch.lay(warped, pixels[top:bottom, left:right])
+
+
+class Scratch:
+    """Memory for drawing, kept from frame to frame: fresh pages cost more than the drawing does."""
+
+    def __init__(self, most_pixels: int) -> None:
+        self._flat = [np.empty(most_pixels * channels, np.uint8) for channels in (4, 3, 3)]
+
+    def take(self, which: int, height: int, width: int, channels: int) -> Pixels:
+        """A picture of any size that fits, in the memory of one of the three: 0 of 4 channels, 1 and 2 of 3."""
+        return self._flat[which][: height * width * channels].reshape(height, width, channels)
+
+    def lay(self, above: Pixels, below: Pixels) -> None:
+        """Lay `above`, (h, w, 4) multiplied by its alpha, over `below`, (h, w, 3), in place."""
+        height, width = below.shape[:2]
+        alpha = cv2.extractChannel(above, 3, dst=self.take(1, height, width, 1))
+        cv2.bitwise_not(alpha, dst=alpha)
+        hidden = cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR, dst=self.take(2, height, width, 3))
+        cv2.multiply(below, hidden, dst=below, scale=1 / 255)
+        cv2.add(below, cv2.cvtColor(above, cv2.COLOR_BGRA2BGR, dst=self.take(1, height, width, 3)), dst=below)
 
 
 def draw_doorway(width: int, height: int, seed: int = 4) -> Pixels:

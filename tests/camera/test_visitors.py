@@ -39,6 +39,16 @@ def test_other_sizes_and_the_end():
     assert next(frames, None) is None
 
 
+def test_a_cut_off_waist_stays_below_the_edge():
+    visitors = Visitors(realtime=False)
+    wall = visitors.draw(0)[-1].astype(int)
+    starts = [at for at in range(int(CYCLE * RATE)) if scene_at(at / RATE).name in ("resident", "stranger", "photo")]
+    for seq in starts[::4]:
+        differs = np.abs(visitors.draw(seq)[-1] - wall).max(axis=1) > 8
+        # Somebody who has left the picture to the right leaves nothing behind.
+        assert differs.any() or scene_at(seq / RATE).since > 6
+
+
 @pytest.fixture(scope="module")
 def conclusions():
     """What the real chain makes of one round of the script."""

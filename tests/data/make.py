@@ -29,6 +29,11 @@ SOURCES = {
 FACE_PX = 200
 """Width of a face in what is kept, where the source is large enough."""
 CUTOUT_FACE_PX = 180
+BESIDE = {
+    "obama": [(530, 370), (528, 470), (521, 560), (497, 642), (573, 642), (573, 370)],
+    "biden": [(0, 560), (8, 600), (20, 640), (20, 696), (0, 696)],
+}
+"""What GrabCut takes for a sleeve though it is a flag and a wall: an outline in the cut-out, in pixels."""
 
 
 def main(sources: Path) -> None:
@@ -42,7 +47,9 @@ def main(sources: Path) -> None:
         portrait = head_and_shoulders(picture, stages.detector.find(picture, expected=True)[0], FACE_PX)
         cv2.imwrite(str(HERE / f"{name}.jpg"), portrait, [cv2.IMWRITE_JPEG_QUALITY, 90])
         if name in ("obama", "biden"):
-            cv2.imwrite(str(VISITORS / f"{name}.webp"), cut_out(stages, picture), [cv2.IMWRITE_WEBP_QUALITY, 90])
+            cv2.imwrite(
+                str(VISITORS / f"{name}.webp"), cut_out(stages, picture, BESIDE[name]), [cv2.IMWRITE_WEBP_QUALITY, 90]
+            )
         else:
             (VISITORS / f"{name}.jpg").write_bytes((HERE / f"{name}.jpg").read_bytes())
     (VISITORS / "astronaut.jpg").unlink()
@@ -57,7 +64,7 @@ def head_and_shoulders(picture: Pixels, face: Face, face_px: int) -> Pixels:
     return cut if scale == 1.0 else cv2.resize(cut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
-def cut_out(stages: Stages, picture: Pixels) -> Pixels:
+def cut_out(stages: Stages, picture: Pixels, beside: list[tuple[int, int]]) -> Pixels:
     """Head and shoulders on a transparent ground: (h, w, 4) uint8, found by GrabCut from a drawn guess."""
     portrait = head_and_shoulders(picture, stages.detector.find(picture, expected=True)[0], CUTOUT_FACE_PX)
     face = stages.meshed(portrait, stages.detector.find(portrait, expected=True)[0])
@@ -84,6 +91,7 @@ def cut_out(stages: Stages, picture: Pixels) -> Pixels:
     _, pieces, stats, _ = cv2.connectedComponentsWithStats(solid)
     solid = (pieces == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8) * 255
     solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    cv2.fillPoly(solid, [np.array(beside, np.int32)], 0)
     alpha = cv2.GaussianBlur(cv2.erode(solid, np.ones((3, 3), np.uint8)), (0, 0), 1.2)
     return np.dstack([portrait, alpha])
 
