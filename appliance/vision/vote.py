@@ -142,7 +142,7 @@ class Vote:
     def _conclusion(self, threshold: float, fresh: bool) -> Match | None:
         """`fresh`: the frame in hand was embedded; nobody is let in on the face of an earlier one."""
         verdict, rules = self.verdict, self._rules
-        if verdict.frames < rules.passive_frames or not self._templates:
+        if not self._templates:
             return None
         if not verdict.live:
             return self._match(verdict, threshold) if verdict.frames >= PATIENCE * rules.passive_frames else None

@@ -157,6 +157,40 @@ def test_one_lucky_frame_does_not_open() -> None:
     assert outcomes[-1].person is None
 
 
+def test_four_frames_are_not_live_however_good() -> None:
+    vote = Vote(RULES, MODEL, 0.0)
+    for index, template in enumerate(film(ANNA, count=5)):
+        assert not vote.verdict.live
+        vote.add(Sighting(index * STEP, 1.0, Surround.STILL, template), GALLERY, CUT)
+    assert vote.verdict.live
+
+
+def test_motion_that_comes_late_does_not_open_on_an_earlier_template() -> None:
+    vote = Vote(RULES, MODEL, 0.0)
+    frames = film(ANNA)
+    for index in range(5):
+        assert vote.add(Sighting(index * STEP, 1.0, Surround.ABSTAINS, frames[index]), GALLERY, CUT) is None
+    assert vote.tally.agreed
+    assert vote.waits_for_motion
+    assert vote.add(Sighting(5 * STEP, 1.0, Surround.STILL, None), GALLERY, CUT) is None
+    assert vote.wants(6 * STEP, Surround.STILL).template
+    assert vote.add(Sighting(6 * STEP, None, Surround.STILL, frames[6]), GALLERY, CUT) is not None
+
+
+def test_frames_that_are_weak_alone_do_not_vote_though_their_mean_is_strong() -> None:
+    """One person enrolled: every frame is nearest to her."""
+    gallery = Gallery.of(["anna"], ANNA[None], MODEL)
+    vote = Vote(RULES, MODEL, 0.0)
+    match = None
+    for index in range(12):
+        match = vote.add(Sighting(index * STEP, 1.0, Surround.STILL, near(ANNA, 0.3, index)), gallery, CUT)
+        if match:
+            break
+    assert match is not None
+    assert match.score >= CUT
+    assert match.person is None
+
+
 def test_another_face_does_not_continue_the_vote() -> None:
     vote = Vote(RULES, MODEL, 0.0)
     for index, template in enumerate(film(ANNA, count=4)):
