@@ -170,6 +170,25 @@ class WebConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ScreenConfig:
+    """The visitor's screen beside the door, the page `/door`."""
+
+    language: str = setting(
+        "en", "Language it starts in; a visitor may choose another.", choices=("de", "en", "es", "fr", "tr")
+    )
+    theme: str = setting(
+        "system", "Light, dark, or as the screen's system is set.", choices=("dark", "light", "system")
+    )
+    answer_seconds: float = setting(5.0, "How long an answer stays, then it is forgotten.", low=3, high=20)
+    sound: bool = setting(True, "Tones and spoken prompts. A visitor may mute them until the screen is idle again.")
+    help: bool = setting(True, "Offer a button that calls for help: an event in the record, sent to the hosts.")
+    help_text: str = setting("", "Another way to get help, such as a telephone number; at most 80 characters.")
+    notice_url: str = setting(
+        "", "Address of the site's privacy notice, shown as a QR code; at most 200 characters; empty: none."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionConfig:
     """How long the record lasts."""
 
@@ -199,6 +218,7 @@ class Config:
     liveness: LivenessConfig = field(default_factory=LivenessConfig)
     mqtt: MqttConfig = field(default_factory=MqttConfig)
     web: WebConfig = field(default_factory=WebConfig)
+    screen: ScreenConfig = field(default_factory=ScreenConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     users: UsersConfig = field(default_factory=UsersConfig)
 

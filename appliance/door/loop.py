@@ -184,6 +184,7 @@ class Loop:
         self._count(Outcome(decision.reason, decision.by, decision.person, keypad), now.mono)
         event = access_event(decision, credential, now)
         if not decision.granted:
+            self._report.answered(decision, now.mono)
             self._record.put(event)
             return
         self._tickets += 1
@@ -230,6 +231,9 @@ class Loop:
         if late:
             detail["late"] = True
         self._drive(self._door.step(now, pending.decision), pending.decision.since, detail)
+        held_back = self._door.lock is not DoorCommand.RELEASE  # a lockdown has begun meanwhile
+        told = replace(pending.decision, reason=Reason.LOCKDOWN) if held_back else pending.decision
+        self._report.answered(told, self._now().mono)
 
     # --- the door itself
 
@@ -273,7 +277,8 @@ class Loop:
 
     def _publish(self, now: float) -> None:
         until = self._lockouts.until([keypad_subject("keypad")], now)
-        self._report.publish(self._door, now, locked_out=until is not None)
+        screen_until = self._lockouts.until([keypad_subject("screen")], now)
+        self._report.publish(self._door, now, locked_out=until is not None, screen_until=screen_until)
 
     def _sys(self, news: News | None) -> None:
         if news is not None:

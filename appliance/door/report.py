@@ -84,6 +84,8 @@ class Report:
         self.roster: int | None = None
         """The store's version of the people in force; None: none were loaded yet."""
         self._last: dict[str, Any] | None = None
+        self._answer: dict[str, Any] | None = None
+        self._answers = 0
         self._told: dict[str, Any] = {}
         self._due = 0.0
 
@@ -99,8 +101,22 @@ class Report:
             "at_utc": at.replace("+00:00", "Z"),
         }
 
-    def publish(self, door: Door, now: float, *, locked_out: bool) -> None:
-        """Publish what has changed, or the same again when it is time."""
+    def answered(self, decision: Decision, now: float) -> None:
+        """What the visitor is told; at a grant once the lock is driven. Not whom the door took a visitor for."""
+        self._answers += 1
+        self._answer = {
+            "n": self._answers,
+            "at": now,
+            "why": decision.reason.value,
+            "by": decision.by.value,
+            "until": decision.until,
+        }
+
+    def publish(self, door: Door, now: float, *, locked_out: bool, screen_until: float | None = None) -> None:
+        """Publish what has changed, or the same again when it is time.
+
+        `screen_until`: monotonic seconds when the lock-out of the screen's PIN pad ends.
+        """
         contact = "none" if door.contact_open is None else "open" if door.contact_open else "closed"
         told: dict[str, Any] = {
             "state": door.state.value,
@@ -113,6 +129,8 @@ class Report:
             "store": self.store,
             "roster": self.roster,
             "last": self._last,
+            "answer": self._answer,
+            "screen_until": screen_until,
         }
         if told == self._told and now < self._due:
             return

@@ -365,3 +365,31 @@ def test_run_ends_when_told_and_breaks_when_a_thread_did():
     bench.loop.fail(RuntimeError("journal"))
     with pytest.raises(RuntimeError, match="journal"):
         bench.loop.run()
+
+
+def answer(bench):
+    return bench.published[-1]["answer"]
+
+
+def test_the_screen_is_told_of_a_refusal_at_once_and_of_a_grant_once_the_lock_is_driven():
+    bench = Bench()
+    assert answer(bench) is None
+    bench.turn(PinEntry(b"x" * 32, "screen", bench.clock().mono))
+    assert (answer(bench)["n"], answer(bench)["why"], answer(bench)["by"]) == (1, "unknown_pin", "pin")
+    bench.turn(PinEntry(DIGEST, "screen", bench.clock().mono))
+    assert answer(bench)["n"] == 1
+    bench.written()
+    assert (answer(bench)["n"], answer(bench)["why"]) == (2, "granted")
+    assert "person" not in answer(bench)
+
+
+def test_the_screen_is_told_when_its_lockout_ends():
+    bench = Bench()
+    for _ in range(5):
+        bench.turn(PinEntry(b"x" * 32, "screen", bench.clock().mono))
+    until = bench.published[-1]["screen_until"]
+    assert until - bench.clock().mono == pytest.approx(30)
+    bench.turn(PinEntry(DIGEST, "screen", bench.clock().mono))
+    assert (answer(bench)["why"], answer(bench)["until"]) == ("locked_out", until)
+    bench.turn(after=31)
+    assert bench.published[-1]["screen_until"] is None
