@@ -231,8 +231,10 @@ start_services() {
         # In a chroot or an image build there is no systemd to talk to.
         [ -d /run/systemd/system ] || return 0
         do_ systemctl daemon-reload
-        do_ udevadm control --reload
-        do_ udevadm trigger --subsystem-match=gpio --subsystem-match=dma_heap
+        if [ -e /run/udev/control ]; then # a container has none
+            do_ udevadm control --reload
+            do_ udevadm trigger --subsystem-match=gpio --subsystem-match=dma_heap
+        fi
         [ "$start" ] || return 0
         if [ "$changed" ]; then do_ systemctl restart $units; else do_ systemctl start $units; fi
     fi

@@ -25,7 +25,6 @@ NSPAWN = [
     "--quiet",
     "--register=no",
     "--keep-unit",
-    f"--bind-ro={ROOT}:/src",
     "--system-call-filter=@clock",
 ]
 BOOT = """[Unit]
@@ -146,7 +145,6 @@ def test_the_door_outlives_everything_else(facts: dict[str, Any]) -> None:
     assert alone["same"], "the door's process was replaced"
     assert alone["oldest"] < 2, "the door was silent"
     assert alone["vision_restarts"] >= 3
-    assert alone["alone"]["vision"] == "lost"
     assert alone["alone"]["lock"] == "secure"
 
 
