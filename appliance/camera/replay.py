@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from appliance.camera.pace import Pace
-from appliance.errors import CameraError
+from appliance.errors import CameraError, ImageError
 from appliance.facts import Frame, Pixels
 
 log = logging.getLogger(__name__)
@@ -17,6 +18,9 @@ PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 PICTURE_RATE = 30.0
 LARGEST_BYTES = 20_000_000
 LARGEST_PIXELS = 25_000_000
+JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+JPEG_TAIL = 65536
+"""Bytes at the end in which its marker must be: cameras pad a file, and a thumbnail at its start has one too."""
 
 
 class Folder:
@@ -29,44 +33,63 @@ class Folder:
         self._loop = loop
         self._pace = Pace(rate, realtime)
         try:
-            self._files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES)
+            found = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES)
         except OSError as error:
             raise CameraError(f"picture folder {path}: {error.strerror}; name a folder that can be read") from None
+        self._files = [file for file in found if file.is_file()]  # a named pipe would hang whoever reads it
+        self._refused: set[Path] = set()
         if not self._files:
             raise CameraError(f"picture folder {path} holds no {', '.join(sorted(PICTURES))}; put some there")
 
     def frames(self) -> Iterator[Frame]:
-        """A picture that cannot be read is named in the log and left out. Raises CameraError if none can."""
-        start, shown = time.monotonic(), 0
+        """A picture that cannot be read is named in the log, once, and left out. Raises CameraError if none can."""
+        start = time.monotonic()
         for tick in self._pace.ticks():
-            if tick >= len(self._files) and (not self._loop or not shown):
-                break
+            if tick >= len(self._files) and not self._loop:
+                return
             pixels = self._read(self._files[tick % len(self._files)])
             if pixels is not None:
-                shown += 1
                 # As fast as possible, time still goes at the rate of the recording.
                 yield Frame(tick, start + tick / self._rate if not self._pace.realtime else time.monotonic(), pixels)
-        if not shown and not self._pace.stopped:
-            raise CameraError(f"picture folder {self._path}: none of {len(self._files)} pictures can be read")
+            elif len(self._refused) == len(self._files):
+                raise CameraError(
+                    f"picture folder {self._path}: none of {len(self._files)} pictures can be read; replace them"
+                )
 
     def _read(self, file: Path) -> Pixels | None:
-        try:
-            if file.stat().st_size > LARGEST_BYTES:
-                log.warning("picture %s left out: larger than %d MB", file, LARGEST_BYTES // 10**6)
-                return None
-            pixels: Pixels | None = cv2.imread(str(file), cv2.IMREAD_COLOR)
-        except (OSError, cv2.error):  # cv2.error: more pixels than OpenCV decodes
-            pixels = None
-        if pixels is None:
-            log.warning("picture %s left out: not a picture, or damaged", file)
-        elif pixels.shape[0] * pixels.shape[1] > LARGEST_PIXELS:
-            log.warning("picture %s left out: more than %d megapixels", file, LARGEST_PIXELS // 10**6)
+        if file in self._refused:
             return None
-        return pixels
+        try:
+            return _decoded(file)
+        except ImageError as error:
+            self._refused.add(file)
+            log.warning("picture %s left out: %s", file, error)
+            return None
 
     def close(self) -> None:
         """End the frames."""
         self._pace.stop()
+
+
+def _decoded(file: Path) -> Pixels:
+    """(h, w, 3) uint8 BGR. Raises ImageError, which does not name the file."""
+    try:
+        if file.stat().st_size > LARGEST_BYTES:
+            raise ImageError(f"larger than {LARGEST_BYTES // 10**6} MB")
+        data = file.read_bytes()
+        # OpenCV fills up what is missing of a JPEG with grey; only the marker at its end tells a whole one.
+        if data.startswith(JPEG_START) and JPEG_END not in data[-JPEG_TAIL:]:
+            raise ImageError("cut short; copy it again")
+        pixels: Pixels | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except OSError as error:
+        raise ImageError(f"{error.strerror}") from None
+    except cv2.error:  # more pixels than OpenCV decodes
+        pixels = None
+    if pixels is None:
+        raise ImageError("not a picture, or damaged")
+    if pixels.shape[0] * pixels.shape[1] > LARGEST_PIXELS:
+        raise ImageError(f"more than {LARGEST_PIXELS // 10**6} megapixels")
+    return pixels
 
 
 class Video:

@@ -21,7 +21,10 @@ BLACK_MEAN = 6.0
 BLACK_SPREAD = 4.0
 """Grey levels: a lens cap or a dead sensor gives 0 to 4; a dark room with gain turned up gives more, and noise."""
 FAULT_SECONDS = 2.0
-"""Black or frozen for this long is a fault; a hand over the lens for a moment is not."""
+"""Black or frozen for this long is told; a hand over the lens for a moment is not."""
+BLACK_SECONDS = 1800.0
+"""Black for this long ends the frames, since a fresh start may wake a sensor. Not sooner: a lobby with its lights
+off looks like a lens cap, and one start an hour or two through the night is enough."""
 FIRST_SECONDS = 15.0
 """A camera may take this long to start."""
 SAMPLE = 24
@@ -32,11 +35,13 @@ class Watch:
     """Judges frames one by one. Pure but for what it remembers."""
 
     def __init__(self, width: int, height: int, *, any_size: bool = False) -> None:
-        """`any_size`: for files, whose pictures are as large as they are."""
+        """`any_size`: for files, whose pictures are as large as they are, and may show the same for long."""
         self._shape = None if any_size else (height, width, 3)
         self._sample: Pixels | None = None
         self._changed_at: float | None = None
         self._seen_at: float | None = None
+        self.black = False
+        """Nothing has been seen for FAULT_SECONDS: a lens cap, a dead sensor, or night."""
 
     def fault(self, frame: Frame) -> str | None:
         """`wrong_size`, `black`, `frozen`, or None. `frame.taken_at` is the clock."""
@@ -49,12 +54,15 @@ class Watch:
             self._sample, self._changed_at = sample, at
         if self._seen_at is None or float(sample.mean()) > BLACK_MEAN or float(sample.std()) > BLACK_SPREAD:
             self._seen_at = at
-        # Black first: a black picture is mostly frozen too, and the lens cap is the likelier cause.
-        if at - self._seen_at >= FAULT_SECONDS:
+        self.black = at - self._seen_at >= FAULT_SECONDS
+        if at - self._seen_at >= BLACK_SECONDS:
             return "black"
-        if self._changed_at is not None and at - self._changed_at >= FAULT_SECONDS:
-            return "frozen"
-        return None
+        # A black picture may well be the same each time: with the gain low, what noise there is rounds to nothing.
+        still = self._changed_at is not None and at - self._changed_at >= FAULT_SECONDS
+        return "frozen" if still and self._shape and not self._unseen(at) else None
+
+    def _unseen(self, at: float) -> bool:
+        return self._seen_at is not None and at > self._seen_at
 
 
 _REMEDIES = {
@@ -101,6 +109,11 @@ class WatchedCamera:
             yield frame
 
     @property
+    def condition(self) -> str:
+        """For the status, now: `ok`, `black` while frames go on, or what ended them."""
+        return "black" if self.fault == "ok" and self._watch.black else self.fault
+
+    @property
     def scene(self) -> str | None:
         """What a simulated source shows now; None for a real one."""
         scene: str | None = getattr(self._camera, "scene", None)
@@ -112,17 +125,20 @@ class WatchedCamera:
 
     def _take(self) -> None:
         """The camera's own thread."""
-        ended: BaseException = StopIteration()
+        # Whatever else may end this thread, a defect of a driver's binding say, is in the log with its traceback.
+        ended: BaseException = explain("stalled", self._name)
         try:
             for frame in self._camera.frames():
                 with self._fresh:
                     self._frame = frame
                     self._fresh.notify()
+            ended = StopIteration()
         except (CameraError, OSError) as error:
             ended = error
-        with self._fresh:
-            self._ended = ended
-            self._fresh.notify()
+        finally:
+            with self._fresh:
+                self._ended = ended
+                self._fresh.notify()
 
     def _wait(self, seconds: float) -> Frame | None:
         """The next frame; None at the end of a file. Raises CameraError."""

@@ -33,11 +33,28 @@ def test_broken_pictures_are_named_and_left_out(folder, caplog):
     (folder / "3.jpg").write_text("not a picture")
     whole = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8))[1].tobytes()
     (folder / "4.jpg").write_bytes(whole[:20])
+    (folder / "5.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "6.png").mkdir()
+    (folder / "7.png").symlink_to(folder / "nowhere.png")
     with caplog.at_level(logging.WARNING):
         frames = list(Folder(folder, realtime=False).frames())
     assert [int(frame.pixels[0, 0, 0]) for frame in frames] == [10, 30]
-    for name in ("1.png", "3.jpg", "4.jpg"):
+    for name in ("1.png", "3.jpg", "4.jpg", "5.jpg left out: cut short"):
         assert name in caplog.text
+
+
+def test_a_loop_names_a_broken_picture_once(folder, caplog):
+    (folder / "1.png").write_bytes(b"")
+    frames = Folder(folder, realtime=False, loop=True).frames()
+    with caplog.at_level(logging.WARNING):
+        assert [int(next(frames).pixels[0, 0, 0]) for _ in range(6)] == [10, 30] * 3
+    assert caplog.text.count("1.png") == 1
+
+
+def test_a_picture_with_something_behind_it_is_whole(folder):
+    whole = cv2.imencode(".jpg", picture(40))[1].tobytes()
+    (folder / "3.jpg").write_bytes(whole + bytes(5000))
+    assert len(list(Folder(folder, realtime=False).frames())) == 4
 
 
 def test_a_picture_of_thirty_megapixels_is_left_out(folder, caplog):

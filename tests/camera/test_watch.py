@@ -4,7 +4,7 @@ import time
 import numpy as np
 import pytest
 
-from appliance.camera.watch import FAULT_SECONDS, Watch, WatchedCamera
+from appliance.camera.watch import BLACK_SECONDS, FAULT_SECONDS, Watch, WatchedCamera
 from appliance.errors import CameraError
 from appliance.facts import Frame
 
@@ -28,19 +28,37 @@ def test_a_dark_room_with_its_noise_is_not_black():
     assert set(faults(noisy(seed, 0, 18) for seed in range(150))) == {None}
 
 
-@pytest.mark.parametrize(
-    ("name", "picture"),
-    [
-        ("black", lambda seed: noisy(seed, 0, 3)),
-        ("frozen", lambda _: noisy(1)),
-        ("black", lambda _: np.zeros(SHAPE, np.uint8)),
-    ],
-)
-def test_black_and_frozen_are_faults_after_two_seconds(name, picture):
-    found = faults(picture(seed) for seed in range(100))
-    first = found.index(name)
+def test_frozen_is_a_fault_after_two_seconds():
+    found = faults(noisy(1) for _ in range(100))
+    first = found.index("frozen")
     assert first / 30 == pytest.approx(FAULT_SECONDS, abs=0.05)
     assert set(found[:first]) == {None}
+
+
+@pytest.mark.parametrize("picture", [lambda seed: noisy(seed, 0, 3), lambda _: np.zeros(SHAPE, np.uint8)])
+def test_black_is_told_after_two_seconds_and_is_a_fault_only_when_no_night_explains_it(picture):
+    watch = Watch(SHAPE[1], SHAPE[0])
+    told, found = [], []
+    for second in range(int(BLACK_SECONDS) + 2):
+        found.append(watch.fault(Frame(second, 50.0 + second, picture(second))))
+        told.append(watch.black)
+    assert told.index(True) == FAULT_SECONDS
+    assert found.index("black") == BLACK_SECONDS
+    assert set(found[: int(BLACK_SECONDS)]) == {None}
+
+
+def test_the_light_comes_back():
+    watch = Watch(SHAPE[1], SHAPE[0])
+    for second in range(10):
+        assert watch.fault(Frame(second, 50.0 + second, np.zeros(SHAPE, np.uint8))) is None
+    assert watch.black
+    assert watch.fault(Frame(10, 60.0, noisy(10))) is None
+    assert not watch.black
+
+
+def test_a_file_may_show_the_same_for_long():
+    watch = Watch(0, 0, any_size=True)
+    assert {watch.fault(Frame(seq, 50 + seq / 30, noisy(1))) for seq in range(150)} == {None}
 
 
 def test_a_hand_over_the_lens_for_a_second_is_no_fault():
@@ -95,6 +113,28 @@ def test_a_camera_that_breaks_says_why():
     with pytest.raises(CameraError, match="unplugged"):
         list(camera.frames())
     assert camera.fault == "stalled"
+
+
+def test_a_defect_in_the_cameras_own_thread_is_noticed_at_once(monkeypatch):
+    seen = []
+    monkeypatch.setattr(threading, "excepthook", lambda told: seen.append(told.exc_type))
+    camera = watched(Source([noisy(1)], error=KeyError("SensorTimestamp")), stall_seconds=20)
+    begun = time.monotonic()
+    with pytest.raises(CameraError, match="sends nothing"):
+        list(camera.frames())
+    assert time.monotonic() - begun < 5
+    assert seen == [KeyError]
+
+
+def test_the_condition_is_told_while_frames_go_on():
+    class Dark(Source):
+        def frames(self):
+            for seq in range(4):
+                yield Frame(seq, 50.0 + seq, np.zeros(SHAPE, np.uint8))
+                time.sleep(0.05)
+
+    camera = watched(Dark([]))
+    assert [camera.condition for _ in camera.frames()][-1] == "black"
 
 
 def test_a_file_that_ends_just_ends():
