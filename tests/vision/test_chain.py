@@ -149,6 +149,20 @@ def test_two_at_the_door_are_asked_to_come_one_by_one(
     assert not any(glimpse.match for glimpse in glimpses)
 
 
+def test_whoever_steps_in_front_is_the_one_who_asks(
+    chain: Chain, standing: list[Pixels], models: VisionModels, background: Pixels
+) -> None:
+    near = Cutout.of(models.stages, portrait("biden.jpg"), 230)
+    left = Cutout.of(models.stages, portrait("obama.jpg"), 150)
+    alone = [compose(left, 130 + index, background=background) for index in range(3)]
+    behind = [compose(left, 130 + index, background=background) for index in range(3, 25)]
+    both = [compose(near, 460 + 3 * np.sin(index), 250, pixels) for index, pixels in enumerate(behind)]
+    index, match = first_match(play(chain, alone + both))
+    assert match.person is None
+    assert match.since >= 100 + 3 / 30
+    assert index >= 3 + 5
+
+
 def test_after_a_decision_the_face_rests_then_is_asked_again(
     chain: Chain, standing: list[Pixels], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -133,6 +133,15 @@ def test_bad_frames_are_not_forgotten() -> None:
     assert not match.liveness.live
 
 
+def test_a_score_just_under_the_threshold_is_nobody() -> None:
+    """Single frames have some slack, the fused probe has none."""
+    view = near(ANNA, CUT - 0.02, 7)
+    match, _ = play([near(view, 0.99, index) for index in range(30)], [0.99] * 30)
+    assert match is not None
+    assert CUT - 0.04 < match.score < CUT
+    assert match.person is None
+
+
 def test_two_that_are_alike_are_nobody() -> None:
     twin = near(ANNA, 0.97, 3)
     gallery = Gallery.of(["anna", "twin"], np.stack([ANNA, twin]), MODEL)
