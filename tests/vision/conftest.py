@@ -1,11 +1,16 @@
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from appliance.facts import Pixels
 from appliance.vision.gallery import Gallery
 from appliance.vision.stages import Stages, VisionModels
 
 from .scenes import Cutout, portrait, wall
+
+# Examples that run real matrices have no deadline: machines under load are not wrong.
+settings.register_profile("vision", deadline=None)
+settings.load_profile("vision")
 
 
 @pytest.fixture(scope="session")
