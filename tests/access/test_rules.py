@@ -145,6 +145,31 @@ def test_who_and_when(person, factor, utc, why):
     assert not verdict.waits
 
 
+def test_a_refusal_names_its_rule_and_what_was_missing():
+    said = {
+        "nobody": (Rule.PERSON, Why.NOT_ENROLLED, ""),
+        "gone": (Rule.PERSON, Why.SUSPENDED, ""),
+        "faceless": (Rule.PERSON, Why.NOT_ENROLLED, "face"),
+        "unasked": (Rule.PERSON, Why.NO_CONSENT, "face"),
+    }
+    for person, (rule, why, what) in said.items():
+        assert Spoke(rule, Outcome.DENY, why, what) in ask(person).reasons
+    early, late = (ask("temp", now=moment(utc=NOON + days * DAY)) for days in (-1, 1))
+    assert Spoke(Rule.VALIDITY, Outcome.DENY, Why.NOT_YET_VALID) in early.reasons
+    assert Spoke(Rule.VALIDITY, Outcome.DENY, Why.EXPIRED) in late.reasons
+    assert Spoke(Rule.FRESH, Outcome.DENY, Why.STALE) in ask("ann", at=0.0).reasons
+    first = ask("ann", FACE, mode(Mode.FACE_AND_PIN)).reasons[-1]
+    assert first == Spoke(Rule.FACTORS, Outcome.MORE, Why.SECOND_FACTOR, "pin")
+
+
+def test_the_door_sets_the_window_for_the_second_factor():
+    for seconds, in_time, late in ((10.0, 1010.0, 1010.1), (15.0, 1015.0, 1015.1)):
+        rules = mode(Mode.FACE_AND_PIN, factor_seconds=seconds)
+        state = ask("ann", FACE, rules).after
+        assert ask("ann", PIN, rules, state, moment(in_time)).granted
+        assert ask("ann", PIN, rules, state, moment(late)).waits
+
+
 def test_words_shared_with_the_record_are_the_same_words():
     shared = {why.value for why in Why} & {reason.value for reason in Reason}
     assert shared >= {"granted", "stale", "not_enrolled", "suspended", "no_consent", "clock_unknown", "expired"}
