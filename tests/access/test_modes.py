@@ -7,7 +7,6 @@ from math import inf, nan
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.access.wallclocks import BERLIN, utc
 
 from appliance.access.modes import (
     FACTOR_SECONDS,
@@ -22,6 +21,7 @@ from appliance.access.modes import (
 )
 from appliance.access.schedule import CLOSED, Schedule, weekly
 from appliance.errors import ScheduleError
+from tests.access.wallclocks import BERLIN, utc
 
 FACE, PIN, CARD, PASS = Factor.FACE, Factor.PIN, Factor.CARD, Factor.PASS
 SETS = [frozenset(some) for some in chain.from_iterable(combinations(Factor, n) for n in range(5))]
