@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from appliance.access.lockout import Outcome
+from appliance.access.passes import PassEntry
 from appliance.access.roster import Roster
-from appliance.facts import AdminUnlock, Alive, Match, PinEntry
+from appliance.facts import AdminUnlock, Alive, CardEntry, Match, PinEntry, Reason
 from appliance.store.chain import StoredEvent
 
 ROOM = 256
@@ -48,6 +49,14 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """The pass desk's answer: a use is on the disk, or why it is not."""
+
+    ticket: int
+    refused: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
 class RosterLoaded:
     """The people as the store has them now."""
 
@@ -82,11 +91,14 @@ Item = (
     Edge
     | Match
     | PinEntry
+    | CardEntry
+    | PassEntry
     | AdminUnlock
     | Alive
     | KeypadState
     | PinUnusable
     | Written
+    | Spent
     | RosterLoaded
     | History
     | StoreState
@@ -114,7 +126,7 @@ class Inbox:
         """Add an item; dropped if too many wait. Never waits."""
         with self._wake:
             # The journal's answers come in the number the loop asked for; edges cannot outrun a debounced wire.
-            if isinstance(item, Edge | Written):
+            if isinstance(item, Edge | Written | Spent):
                 self._urgent.append(item)
             elif len(self._others) < ROOM:
                 self._others.append(item)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from appliance.door.inbox import Item, PinUnusable, Post, Refusals
 from appliance.errors import DoorlineError
-from appliance.facts import PinEntry
+from appliance.facts import PassShown, PinEntry
 from appliance.system.doorline import Budget, Doorline, PinDigits, Refused
 
 log = logging.getLogger(__name__)
@@ -25,8 +25,16 @@ RETRY_SECONDS = 2.0
 class Listener(threading.Thread):
     """Opens the doorline, as often as it takes, and receives until close()."""
 
-    def __init__(self, open_line: Callable[[], Doorline], digest: Callable[[str], bytes | None], inbox: Post) -> None:
+    def __init__(
+        self,
+        open_line: Callable[[], Doorline],
+        digest: Callable[[str], bytes | None],
+        inbox: Post,
+        passes: Callable[[PassShown], None] | None = None,
+    ) -> None:
+        """`passes` reads visitors' passes, and must not wait; without it they are thrown away."""
         super().__init__(name="doorline", daemon=True)
+        self._passes = passes
         self._open_line, self._digest, self._inbox = open_line, digest, inbox
         self._refused: Counter[str] = Counter()
         self._report_at = 0.0
@@ -63,6 +71,9 @@ class Listener(threading.Thread):
                 self._refused[got.fault.value] += 1
                 if not self._budget.take(now):
                     time.sleep(PAUSE_SECONDS)
+            elif isinstance(got, PassShown):
+                if self._passes is not None:
+                    self._passes(got)
             elif got is not None:
                 self._inbox.put(self._hashed(got) if isinstance(got, PinDigits) else got)
             self._report(now)

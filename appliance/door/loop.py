@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from appliance.access.decide import Asked, Rules, decide
 from appliance.access.lockout import Lockouts, Outcome, keypad_subject
+from appliance.access.passes import PassEntry
 from appliance.access.roster import Roster
 from appliance.door.inbox import (
     Edge,
@@ -17,14 +18,17 @@ from appliance.door.inbox import (
     Inbox,
     Item,
     RosterLoaded,
+    Spent,
     Written,
 )
 from appliance.door.lock import Lock
 from appliance.door.machine import Contact, Door, Fire, Input, Output, Tamper
+from appliance.door.passgate import PassGate
 from appliance.door.peers import News, Peers
-from appliance.door.report import Report, access_event
+from appliance.door.report import Report, access_event, keypad_of
 from appliance.facts import (
     AdminUnlock,
+    CardEntry,
     Decision,
     DoorCommand,
     Event,
@@ -89,8 +93,10 @@ class Loop:
         report: Report,
         now: Callable[[], Moment],
         moved: Callable[[DoorCommand], None] | None = None,
+        passes: PassGate | None = None,
     ) -> None:
         """`moved` is told of each command after it was driven (the simulated visitor's hand)."""
+        self._passes = passes or PassGate()
         self._door, self._lock, self._switches, self._inbox = door, lock, switches, inbox
         self._record, self._rules, self._report, self._now, self._moved = record, rules, report, now, moved
         self._roster = Roster()
@@ -103,6 +109,7 @@ class Loop:
         self._levels: dict[str, bool] = {}
         self._levels_at = self._beat_at = 0.0
         self._peers = Peers(report, now().mono)
+        self._dropped = 0
         self._stopping = False
         self._broken: BaseException | None = None
 
@@ -158,13 +165,17 @@ class Loop:
             self._beat_at = now.mono
             self._lock.drive(self._door.lock)  # whatever else may have touched the line
             notify.watchdog()
+            self._say_dropped()
 
     def _take(self, now: Moment, item: Item) -> None:
         match item:
             case Edge(name, active, at):
                 self._level(now, name, active, at)
-            case Match() | PinEntry() | AdminUnlock():
+            case Match() | PinEntry() | CardEntry() | PassEntry() | AdminUnlock():
                 self._asked(now, item)
+            case Spent():
+                if (answered := self._passes.answer(item, now.mono)) is not None:
+                    self._conclude(now, *answered)
             case Written():
                 self._written(now, item)
             case RosterLoaded(roster):
@@ -180,8 +191,15 @@ class Loop:
         decision = decide(credential, self._roster, now, self._lockouts, self._rules, lockdown=self._door.lockdown)
         if isinstance(credential, AdminUnlock):
             decision = self._once(credential.id, decision)
-        keypad = credential.keypad if isinstance(credential, PinEntry) else None
-        self._count(Outcome(decision.reason, decision.by, decision.person, keypad), now.mono)
+        if isinstance(credential, PassEntry):
+            weighed = self._passes.ask(decision, credential, now.mono)
+            if weighed is None:
+                return  # nothing opens before its use is on the disk
+            decision = weighed
+        self._conclude(now, decision, credential)
+
+    def _conclude(self, now: Moment, decision: Decision, credential: Asked) -> None:
+        self._count(Outcome(decision.reason, decision.by, decision.person, keypad_of(credential)), now.mono)
         event = access_event(decision, credential, now)
         if not decision.granted:
             self._report.answered(decision, now.mono)
@@ -279,6 +297,11 @@ class Loop:
         until = self._lockouts.until([keypad_subject("keypad")], now)
         screen_until = self._lockouts.until([keypad_subject("screen")], now)
         self._report.publish(self._door, now, locked_out=until is not None, screen_until=screen_until)
+
+    def _say_dropped(self) -> None:
+        dropped, self._dropped = self._inbox.dropped - self._dropped, self._inbox.dropped
+        if dropped:
+            self._sys(("inbox_full", {"dropped": dropped}))
 
     def _sys(self, news: News | None) -> None:
         if news is not None:

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from appliance.access.decide import Asked
+from appliance.access.passes import PassEntry
 from appliance.door.machine import Door
 from appliance.facts import (
     AdminUnlock,
+    CardEntry,
     Credential,
     Decision,
     DoorCommand,
@@ -34,6 +36,10 @@ def access_event(decision: Decision, credential: Asked, now: Moment) -> Event:
             detail = {"model": credential.model, "votes": credential.votes}
         case PinEntry():
             detail = {"keypad": credential.keypad}
+        case CardEntry():
+            detail = {"keypad": credential.reader}
+        case PassEntry():
+            detail = {"pass": credential.shown.id} if credential.shown is not None else {}
         case AdminUnlock():
             detail = {"admin": credential.by, "id": credential.id}
     if decision.until is not None:
@@ -49,6 +55,16 @@ def access_event(decision: Decision, credential: Asked, now: Moment) -> Event:
         live=decision.live,
         detail=detail,
     )
+
+
+def keypad_of(credential: Asked) -> str | None:
+    """What wrong tries are counted against."""
+    match credential:
+        case PinEntry():
+            return credential.keypad
+        case CardEntry():
+            return credential.reader
+    return None
 
 
 def _type(decision: Decision) -> EventType:

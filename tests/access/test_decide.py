@@ -174,6 +174,22 @@ def test_locked_out_faces_leave_the_pin():
     assert of(PIN, lockouts=lockouts).granted
 
 
+def test_limits_themselves_are_within():
+    at_the_limit = replace(
+        MATCH,
+        score=0.25,
+        threshold=0.25,
+        margin=0.05,
+        taken_at=NOW.mono - 2.0,
+        liveness=replace(LIVE, passive=0.7, frames=1),
+    )
+    assert of(at_the_limit).granted
+    assert of(replace(MATCH, taken_at=NOW.mono + 0.1), now=replace(NOW, mono=0.5)).reason is Reason.STALE
+    assert of(replace(MATCH, taken_at=0.6), now=replace(NOW, mono=0.5)).granted
+    assert of(replace(PIN, entered_at=NOW.mono - 5.0)).granted
+    assert of(replace(PIN, entered_at=NOW.mono - 5.5)).reason is Reason.STALE
+
+
 any_float = st.floats(allow_nan=True, allow_infinity=True)
 
 

@@ -69,6 +69,23 @@ def test_a_granted_face_clears_faces_but_not_the_person_somebody_posed_as():
     assert lockouts.until(["face", "person:p"], 2) is not None
 
 
+def test_who_waits_for_two_reasons_waits_for_the_longer():
+    lockouts = Lockouts()
+    for n in range(5):
+        lockouts = lockouts.after(SPOOF, n)
+    for _ in range(3):
+        lockouts = lockouts.after(Outcome(Reason.SPOOF, Credential.FACE, "q"), 10)
+    faces, p, q = (lockouts.until([subject], 10) for subject in ("face", "person:p", "person:q"))
+    assert q < p < faces
+    assert lockouts.until(["person:q", "person:p"], 10) == lockouts.until(["person:p", "person:q"], 10) == p
+
+
+def test_the_longest_and_the_forgetting_are_as_documented():
+    assert (PIN_POLICY.longest_seconds, PIN_POLICY.forget_seconds) == (3600, 1800)
+    assert (FACE_POLICY.longest_seconds, FACE_POLICY.forget_seconds) == (3600, 1800)
+    assert lockout_seconds(10**6, PIN_POLICY) == 3600
+
+
 def test_what_is_no_failure_counts_nothing():
     for reason in set(Reason) - {Reason.UNKNOWN_PIN, Reason.SPOOF}:
         for by in Credential:

@@ -54,12 +54,13 @@ class Bench:
         for name, active in switches.items():
             self.switches[name].active = active
         self.published = []
+        self.inbox = Inbox()
         self.door = Door(5.0, 30.0)
         self.loop = Loop(
             door=self.door,
             lock=Lock(self.relay, "fail_secure"),
             switches=self.switches,
-            inbox=Inbox(),
+            inbox=self.inbox,
             record=self.record,
             rules=Rules(models=frozenset([MODEL])),
             report=Report(self.published.append, keypad="evdev"),
@@ -354,6 +355,15 @@ def test_the_command_is_given_again_each_second():
     told = len(bench.relay.told)
     bench.turn(after=1.01)
     assert bench.relay.told[told:] == [False]
+
+
+def test_what_the_inbox_had_to_drop_is_told():
+    bench = Bench()
+    for _ in range(300):
+        bench.inbox.put(Alive("vision", bench.now, "ok"))
+    bench.turn(after=1.0)
+    bench.turn(after=1.0)
+    assert bench.details("inbox_full") == [{"dropped": 44}]
 
 
 def test_run_ends_when_told_and_breaks_when_a_thread_did():
