@@ -87,8 +87,11 @@ def _measure(data: bytes, name: str) -> tuple[int, int]:
 
 
 def _jpeg(data: bytes) -> tuple[int, int]:
-    """Walk the segments to the end-of-image marker; IndexError or struct.error where the file ends before."""
-    size, at = None, 2
+    """Walk the segments to the end-of-image marker; IndexError or struct.error where the file ends before.
+
+    Of several frame headers the largest counts, whichever a decoder would believe.
+    """
+    size, at = (0, 0), 2
     while True:
         if data[at] != 0xFF:
             raise IndexError
@@ -101,11 +104,11 @@ def _jpeg(data: bytes) -> tuple[int, int]:
         (length,) = struct.unpack_from(">H", data, at)
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack_from(">HH", data, at + 3)
-            size = (width, height)
+            size = max(size, (width, height), key=lambda sides: sides[0] * sides[1])
         at += length
         if marker == 0xDA:
             at = _after_scan(data, at)
-    if size is None:
+    if size == (0, 0):
         raise IndexError
     return size
 

@@ -174,6 +174,23 @@ def test_liveness_of_pictures_and_a_sequence(capsys: pytest.CaptureFixture[str],
     assert (report / "index.html").stat().st_size > 500
 
 
+def test_a_video_is_a_sequence(capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path) -> None:
+    picture = cv2.imread(str(DATA / "obama.jpg"))
+    video = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, picture.shape[1::-1])
+    for _ in range(6):
+        video.write(picture)
+    video.release()
+    (tmp_path / "no.avi").write_text("no video")
+    lines = ["path,label,attack,group", "v.avi,attack,replay,"]
+    code, out, _ = run(capsys, config, "liveness", listed(tmp_path, lines), "--images", tmp_path)
+    assert code == 0
+    assert json.loads(out)["attacks"] == {"replay": 1}
+    assert json.loads(out)["no_response"] == 0
+    code, _, err = run(capsys, config, "liveness", listed(tmp_path, [lines[0], "no.avi,live,,"]), "--images", tmp_path)
+    assert code == 2
+    assert "no.avi" in err
+
+
 def test_a_presentation_has_one_label(tmp_path: Path) -> None:
     lines = ["path,label,attack,group", "obama.jpg,live,,g", "biden.jpg,attack,print,g"]
     with pytest.raises(DatasetError, match="mixes labels"):

@@ -1,8 +1,11 @@
+import contextlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from appliance.errors import EnrolmentError, ImageError
 from appliance.facts import Pixels
@@ -17,6 +20,9 @@ def encoded(pixels: np.ndarray, kind: str = ".jpg") -> bytes:
     done, data = cv2.imencode(kind, pixels)
     assert done
     return data.tobytes()
+
+
+SMALL = {kind: encoded(cv2.resize(portrait("obama.jpg"), (60, 80)), kind) for kind in (".jpg", ".png", ".webp")}
 
 
 @pytest.mark.parametrize("name", ["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg", "astronaut.jpg"])
@@ -105,6 +111,30 @@ def test_the_size_is_refused_by_the_header_alone() -> None:
     small[16:24] = (60_000).to_bytes(4, "big") * 2
     with pytest.raises(ImageError, match=r"3600\.0 megapixels"):
         decode_picture(bytes(small), "bomb", LOCAL)
+
+
+def test_a_second_frame_header_does_not_hide_the_size() -> None:
+    jpeg = encoded(portrait("obama.jpg"))
+    huge = b"\xff\xc0\x00\x11\x08" + (30_000).to_bytes(2, "big") * 2 + b"\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01"
+    for data in (jpeg[:2] + huge + jpeg[2:], jpeg[:-2] + huge + jpeg[-2:]):
+        with pytest.raises(ImageError, match=r"900\.0 megapixels"):
+            decode_picture(data)
+
+
+@settings(max_examples=150)
+@given(
+    st.sampled_from([".jpg", ".png", ".webp"]),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6),
+    st.floats(0, 1),
+)
+def test_damaged_pictures_are_read_or_refused_and_nothing_else(
+    kind: str, hits: list[tuple[float, int]], kept: float
+) -> None:
+    data = bytearray(SMALL[kind])
+    for place, value in hits:
+        data[int(place * (len(data) - 1))] = value
+    with contextlib.suppress(ImageError):
+        assert decode_picture(bytes(data[: int(len(data) * (0.5 + kept))]), "fuzz").dtype == np.uint8
 
 
 def test_thirty_megapixels_are_refused_and_twenty_are_read(tmp_path: Path) -> None:
