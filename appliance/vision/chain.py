@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter, process_time
 
+import numpy as np
+
 from appliance.config import LivenessConfig, RecognitionConfig
 from appliance.facts import Face, Frame, Match, Pixels, Surround, Vector
 from appliance.vision import quality
-from appliance.vision.align import Roi, crop, face_of_mesh
+from appliance.vision.align import CROP, Roi, crop, face_of_mesh
 from appliance.vision.gallery import Gallery, threshold
 from appliance.vision.glimpse import Glimpse
 from appliance.vision.liveness import SurroundMotion
@@ -81,6 +83,7 @@ class Chain:
         self._empty_looks = 0
         self._near_seen = float("-inf")
         self._took: dict[str, float] = {}
+        self._aligned = np.empty((CROP, CROP, 3), np.uint8)
         self.set_gallery(gallery)
 
     @property
@@ -189,7 +192,7 @@ class Chain:
         if hint is not None:
             return self._glimpse(frame, "near", face, hint)
         with self._timed("align"):
-            aligned = crop(frame.pixels, mesh)
+            aligned = crop(frame.pixels, mesh, self._aligned)
             hint = quality.light_hint(quality.light(aligned))
         if hint is not None:
             return self._glimpse(frame, "near", face, hint)
