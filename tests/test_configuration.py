@@ -1,4 +1,7 @@
-"""docs/configuration.md says of every setting what the code says. Run as a program, this prints the tables."""
+"""docs/configuration.md says of every setting what the code says.
+
+`python -m tests.test_configuration` writes the page's tables anew.
+"""
 
 import json
 import re
@@ -67,6 +70,12 @@ def test_every_setting_has_a_sentence_and_a_number_has_bounds() -> None:
             assert entry.metadata["low"] <= entry.default <= entry.metadata["high"], name
 
 
+def rewritten() -> str:
+    """The page with its tables made anew."""
+    head = PAGE.read_text(encoding="utf-8").split("## [", 1)[0]
+    sections = get_type_hints(config.Config).items()
+    return head + "\n".join(f"## [{name}]\n{kind.__doc__}\n\n{table(name)}\n" for name, kind in sections)
+
+
 if __name__ == "__main__":
-    for name, kind in get_type_hints(config.Config).items():
-        print(f"## [{name}]\n{kind.__doc__}\n\n{table(name)}\n")
+    PAGE.write_text(rewritten(), encoding="utf-8")
