@@ -33,7 +33,8 @@ followed one's identity does not hang on this: landmarks, place and template mus
 APPROACH = 0.75
 """From this share of the near width on the detector runs on every frame, so that `since` is the true start."""
 LEAVE = 0.9
-"""A followed face counts as near down to this share, so that it does not flicker at the line."""
+"""A face is followed down to this share of the near width, but judged only from the whole of it on: the passive
+network is not to be trusted below."""
 RIVAL = 0.8
 """A second near face this share of the first one's width leaves open who is asking."""
 SHORT_RANGE_EVERY = 5
@@ -202,7 +203,7 @@ class Chain:
         rival_px = max(self._near_px, RIVAL * face.width)
         if any(other.width >= rival_px for other in self._faces[1:]):
             return Hint.ONE_PERSON
-        return quality.place_hint(face, (pixels.shape[0], pixels.shape[1]), LEAVE * self._near_px)
+        return quality.place_hint(face, (pixels.shape[0], pixels.shape[1]), self._near_px)
 
     def _check(self, frame: Frame, visit: _Visit, mesh: Vector, aligned: Pixels) -> Glimpse:
         """Measure what the vote wants of a good frame and hand it over."""

@@ -111,6 +111,16 @@ def test_someone_far_away_costs_the_detector_alone(
     assert glimpses[-1].faces == 1
 
 
+def test_a_face_just_too_far_is_asked_closer_and_never_judged(
+    chain: Chain, models: VisionModels, background: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    almost = Cutout.of(models.stages, portrait("obama.jpg"), 118)
+    with counted(monkeypatch) as calls:
+        glimpses = play(chain, [compose(almost, sway(index), background=background) for index in range(20)])
+    assert calls["liveness"] == calls["embedder"] == 0
+    assert {glimpse.hint for glimpse in glimpses} == {Hint.COME_CLOSER}
+
+
 def test_a_decision_runs_each_model_no_more_than_the_vote_needs(
     chain: Chain, standing: list[Pixels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
