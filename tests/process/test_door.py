@@ -415,3 +415,11 @@ def test_no_gpio_is_said_and_ends_it(child):
     child.spawn()
     assert child.process.wait(10) == 2
     assert "lgpio" in child.log
+
+
+def test_rest_takes_the_relay_and_leaves_it(child):
+    child.state.mkdir()
+    child.spawn()
+    child.stop()
+    command = [sys.executable, "-m", "appliance", "--config", str(child.file), "door", "--rest"]
+    assert subprocess.run(command, check=False, timeout=20).returncode == 0
