@@ -14,11 +14,14 @@ from appliance.errors import LintelError
 COMMANDS = {
     "run": "start the whole appliance in this terminal",
     "people": "enrol people, list them, set PINs, erase them",
+    "pass": "issue passes to visitors, list and revoke them",
     "events": "show the record of decisions",
     "doctor": "check this machine and say what to do",
     "bench": "measure the face chain on this machine",
     "evaluate": "measure error rates on a folder of pictures",
 }
+MODULES = {"pass": "passes"}
+"""Commands whose module cannot bear their name."""
 DAEMONS = {
     "door": "own the lock, the buttons and the keypad",
     "vision": "own the camera and the models",
@@ -34,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.command in DAEMONS:
             return _daemon(args.command, args.rest, load_config(args.config))
-        command = importlib.import_module(f"appliance.commands.{args.command}")
+        command = importlib.import_module(f"appliance.commands.{MODULES.get(args.command, args.command)}")
         sub = argparse.ArgumentParser(prog=f"lintel {args.command}", description=COMMANDS[args.command])
         command.add_arguments(sub)
         options = sub.parse_args(args.rest, namespace=argparse.Namespace(config_files=args.config))

@@ -96,6 +96,14 @@ class KeypadConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PassesConfig:
+    """Visitors' passes: QR codes shown to the camera."""
+
+    camera: bool = setting(False, "Read passes shown to the camera, while no face is near.")
+    stride: int = setting(10, "Look for a pass on every n-th frame.", low=1, high=120)
+
+
+@dataclass(frozen=True, slots=True)
 class CameraConfig:
     """Where light comes in."""
 
@@ -213,6 +221,7 @@ class Config:
     door: DoorConfig = field(default_factory=DoorConfig)
     pins: PinsConfig = field(default_factory=PinsConfig)
     keypad: KeypadConfig = field(default_factory=KeypadConfig)
+    passes: PassesConfig = field(default_factory=PassesConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
     recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
     liveness: LivenessConfig = field(default_factory=LivenessConfig)

@@ -56,5 +56,9 @@ class DatasetError(LintelError, ValueError):
     """A list of pairs or images for an evaluation is malformed."""
 
 
+class PassError(LintelError, ValueError):
+    """A visitor's pass cannot be issued, found or drawn."""
+
+
 class ScheduleError(LintelError, ValueError):
     """Hours, a calendar or a rule of the door contradict themselves or cannot be read."""

@@ -144,6 +144,28 @@ class AdminUnlock:
 
 
 @dataclass(frozen=True, slots=True)
+class PassShown:
+    """A QR code that calls itself a visitor's pass, held up to the camera. Nobody has verified it yet."""
+
+    token: bytes = field(repr=False)
+    """At most 256 bytes (`access.passes`)."""
+    taken_at: float
+    """Monotonic seconds of the frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardEntry:
+    """A card held to a reader."""
+
+    digest: bytes | None = field(repr=False)
+    """HMAC-SHA256 of its number under the device key, 32 bytes. None: what the reader sent is no card number."""
+    reader: str
+    """Which reader, for its lock-out: `wiegand` or `osdp`."""
+    read_at: float
+    """Monotonic seconds at the end of its frame."""
+
+
+@dataclass(frozen=True, slots=True)
 class Alive:
     """A peer's heartbeat to the door."""
 
@@ -158,6 +180,8 @@ class Credential(StrEnum):
 
     FACE = "face"
     PIN = "pin"
+    CARD = "card"
+    PASS = "pass"  # noqa: S105 - a visitor's pass
     ADMIN = "admin"
     REX = "rex"
 
@@ -182,6 +206,17 @@ class Reason(StrEnum):
     LOCKED_OUT = "locked_out"
     LOCKDOWN = "lockdown"
     CLOCK_UNKNOWN = "clock_unknown"
+    UNKNOWN_CARD = "unknown_card"
+    MALFORMED = "malformed"
+    """A pass or a card's frame that is none: cut off, bad parity, of another version."""
+    FORGED = "forged"
+    """A pass that this site's key did not sign."""
+    OTHER_SITE = "other_site"
+    OTHER_DOOR = "other_door"
+    REVOKED = "revoked"
+    USED_UP = "used_up"
+    UNRECORDED = "unrecorded"
+    """The use of a pass could not be written down, so it opens nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,20 @@ compares false with everything, refuses.
 from dataclasses import dataclass, field, replace
 
 from appliance.access.lockout import Lockouts, face_subjects, keypad_subject
+from appliance.access.passes import PassEntry, untimely
 from appliance.access.roster import Roster, RosterPerson
-from appliance.facts import AdminUnlock, ClockQuality, Credential, Decision, Match, Moment, PinEntry, Reason, Surround
+from appliance.facts import (
+    AdminUnlock,
+    CardEntry,
+    ClockQuality,
+    Credential,
+    Decision,
+    Match,
+    Moment,
+    PinEntry,
+    Reason,
+    Surround,
+)
 
 AGE_SECONDS = 2.0
 """Evidence older than this opens nothing."""
@@ -19,7 +31,7 @@ PIN_AGE_SECONDS = 5.0
 LEAST_THRESHOLD = 0.25
 """No embedder in use separates people below this cosine: a match that claims less is misconfigured."""
 
-PersonalCredential = Match | PinEntry
+PersonalCredential = Match | PinEntry | CardEntry | PassEntry
 Asked = PersonalCredential | AdminUnlock
 
 
@@ -46,6 +58,10 @@ def decide(
             return _decide_face(credential, roster, now, lockouts, rules, lockdown=lockdown)
         case PinEntry():
             return _decide_pin(credential, roster, now, lockouts, rules, lockdown=lockdown)
+        case CardEntry():
+            return _decide_card(credential, roster, now, lockouts, rules, lockdown=lockdown)
+        case PassEntry():
+            return _decide_pass(credential, roster, now, rules, lockdown=lockdown)
         case AdminUnlock():
             reason = aged(credential.at, now.mono, AGE_SECONDS) or locked_down(lockdown)
             return _verdict(reason, rules, None, by=Credential.ADMIN, since=credential.at)
@@ -87,6 +103,38 @@ def _decide_pin(
     )
     named = None if reason in (Reason.LOCKED_OUT, Reason.STALE) else person
     return _verdict(reason, rules, named, by=Credential.PIN, since=entry.entered_at, until=until)
+
+
+def _decide_card(
+    entry: CardEntry, roster: Roster, now: Moment, lockouts: Lockouts, rules: Rules, *, lockdown: bool
+) -> Decision:
+    person = roster.by_card(entry.digest)
+    until = lockouts.until([keypad_subject(entry.reader)], now.mono)
+    # As for a PIN: while waiting, nothing is learnt of a card either.
+    reason = (
+        aged(entry.read_at, now.mono, AGE_SECONDS)
+        or locked_out(until)
+        or (Reason.MALFORMED if entry.digest is None else None)
+        or (Reason.UNKNOWN_CARD if person is None else None)
+        or not_allowed(person, now)
+        or locked_down(lockdown)
+    )
+    named = None if reason in (Reason.LOCKED_OUT, Reason.STALE) else person
+    return _verdict(reason, rules, named, by=Credential.CARD, since=entry.read_at, until=until)
+
+
+def _decide_pass(entry: PassEntry, roster: Roster, now: Moment, rules: Rules, *, lockdown: bool) -> Decision:
+    """Weighs all but the last use: the door may act on a grant only once that is written (`door.passgate`)."""
+    shown = entry.shown
+    person = roster.person(shown.person) if shown is not None else None
+    reason = (
+        aged(entry.taken_at, now.mono, AGE_SECONDS)
+        or entry.fault
+        or (Reason.MALFORMED if shown is None else untimely(shown, now))
+        or not_allowed(person, now)
+        or locked_down(lockdown)
+    )
+    return _verdict(reason, rules, person, by=Credential.PASS, since=entry.taken_at)
 
 
 def aged(at: float, now: float, limit: float) -> Reason | None:

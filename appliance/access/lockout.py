@@ -72,6 +72,8 @@ class Lockouts:
         match outcome:
             case Outcome(Reason.UNKNOWN_PIN, Credential.PIN, _, keypad):
                 return self._failed([keypad_subject(keypad or "")], PIN_POLICY, now)
+            case Outcome(Reason.UNKNOWN_CARD, Credential.CARD, _, reader):
+                return self._failed([keypad_subject(reader or "")], PIN_POLICY, now)
             case Outcome(Reason.SPOOF, Credential.FACE, person, _):
                 return self._failed(face_subjects(person), FACE_POLICY, now)
             case Outcome(Reason.GRANTED, Credential.FACE, person, _):

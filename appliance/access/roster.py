@@ -40,6 +40,8 @@ class Roster:
     """Digest of a PIN (32 bytes, `facts.PinEntry.digest`) to pid."""
     loaded_version: int = 0
     """The store's change counter when this was loaded; a different one there means load again."""
+    cards: Mapping[bytes, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    """Digest of a card's number (32 bytes, `facts.CardEntry.digest`) to pid."""
 
     def person(self, pid: str | None) -> RosterPerson | None:
         """Whoever has this pid, or None."""
@@ -48,3 +50,7 @@ class Roster:
     def by_pin(self, digest: bytes) -> RosterPerson | None:
         """Whoever has the PIN with this digest, or None."""
         return self.person(self.pins.get(digest))
+
+    def by_card(self, digest: bytes | None) -> RosterPerson | None:
+        """Whoever has the card with this digest, or None."""
+        return self.person(self.cards.get(digest)) if digest is not None else None

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from appliance.config import Config
-from appliance.daemons.doorparts import rules, store_opener, uid
+from appliance.daemons.doorparts import pass_desk, rules, store_opener, uid
 from appliance.door.inbox import Inbox
 from appliance.door.journal import Journal
 from appliance.door.keypad import Keypad, opener
@@ -14,6 +14,8 @@ from appliance.door.listener import Listener
 from appliance.door.lock import Lock
 from appliance.door.loop import Loop
 from appliance.door.machine import Door
+from appliance.door.passdesk import PassDesk
+from appliance.door.passgate import PassGate
 from appliance.door.pinhash import PinHash
 from appliance.door.pins import open_lines
 from appliance.door.report import Report
@@ -35,6 +37,7 @@ def main(config: Config) -> int:
     hand = Hand(lines.bench) if lines.bench else None
     status = StatusFile(run / "status.json")
     journal = Journal(store_opener(Path(config.paths.state), pins), inbox, clock.now)
+    desk = pass_desk(config, inbox)
     loop = Loop(
         door=Door(config.door.unlock_seconds, config.door.held_seconds, config.door.relock_on_close),
         lock=lock,
@@ -45,6 +48,7 @@ def main(config: Config) -> int:
         report=Report(status.publish, lines.bench, keypad=config.keypad.source),
         now=clock.now,
         moved=hand.lock_moved if hand else None,
+        passes=PassGate(desk.spend) if desk else None,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
@@ -52,8 +56,10 @@ def main(config: Config) -> int:
     for switch in lines.switches.values():
         switch.watch(inbox.edge)
     vision, net = uid(config.users.vision), uid(config.users.net)
-    threads: list[Journal | Listener | Keypad] = [journal]
-    threads.append(Listener(lambda: Doorline(run / "doorline.sock", vision, net), pins.digest, inbox))
+    threads: list[Journal | Listener | Keypad | PassDesk] = [journal]
+    threads += [desk] if desk else []
+    line, show = run / "doorline.sock", desk.show if desk else None
+    threads.append(Listener(lambda: Doorline(line, vision, net), pins.digest, inbox, show))
     if (keys := opener(config.keypad)) is not None:
         threads.append(Keypad(keys, config.keypad.idle_seconds, pins.digest, inbox, hand.key if hand else None))
     try:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from appliance.access.decide import Rules
 from appliance.config import Config
+from appliance.door.inbox import Post
 from appliance.door.journal import Store
+from appliance.door.passdesk import Papers, PassDesk
 from appliance.door.pinhash import PinHash
 from appliance.errors import ModelError
 from appliance.system.manifest import embedder_id, folder
@@ -57,3 +59,23 @@ def store_opener(state: Path, pins: PinHash) -> Callable[[], Store]:
         return Memory(state, pins)
 
     return open_store
+
+
+def pass_desk(config: Config, inbox: Post) -> PassDesk | None:
+    """The thread that reads visitors' passes, if they are wanted."""
+    if not config.passes.camera:
+        return None
+
+    def open_papers() -> Papers:
+        # As above: imported in the thread that waits anyway.
+        from appliance.store.database import FILE, connect  # noqa: PLC0415
+        from appliance.store.passes import Passbook  # noqa: PLC0415
+        from appliance.system.keys import DeviceKey  # noqa: PLC0415
+        from appliance.system.passkey import PassKey  # noqa: PLC0415
+
+        state = Path(config.paths.state)
+        key = PassKey(DeviceKey.load(state))
+        db = connect(state / FILE, busy_seconds=1.0)
+        return Papers(Passbook(db), key.verify, db.close)
+
+    return PassDesk(open_papers, config.site.site, config.site.door, inbox)

@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from appliance.config import CameraConfig, Config
 from appliance.errors import KeyFileError, ModelError, StoreError
-from appliance.facts import TEMPLATE_DIMENSIONS, Alive, Event, EventType
+from appliance.facts import TEMPLATE_DIMENSIONS, Alive, Event, EventType, PassShown
 from appliance.store.database import FILE, connect, data_version
 from appliance.store.enrolments import gallery
 from appliance.store.events import EventLog
@@ -57,6 +57,11 @@ class Reporter:
         if glimpse.match is not None or now - self._status_at >= STATUS_SECONDS:
             self._status_at = now
             self._status.publish(self._shown(glimpse) | {"camera": "ok", "fps": round(self._rate, 1), "scene": scene})
+
+    def showed(self, shown: PassShown) -> None:
+        """Somebody held up what calls itself a visitor's pass."""
+        if not self._doorline.send(shown):
+            log.warning("the door did not take a pass: it is not running, or restarting")
 
     def face_off(self, why: str) -> None:
         """The models cannot be trusted: nobody is recognised until they can. PIN and the way out go on."""

@@ -19,6 +19,7 @@ from appliance.system.parent import end_with_supervisor
 from appliance.system.status import StatusFile
 from appliance.vision.chain import Chain
 from appliance.vision.gallery import Gallery
+from appliance.vision.passes import PassReader
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ def main(config: Config) -> int:
 def _watch(config: Config, chain: Chain, reporter: Reporter, stop: threading.Event) -> int:
     """Frame by frame, until told to stop or the camera fails."""
     enrolled, wanted = Enrolled(config, chain.model), config.camera
+    passes = PassReader(config.passes.stride) if config.passes.camera else None
     camera: WatchedCamera | None = None
     try:
         camera = WatchedCamera(
@@ -68,7 +70,10 @@ def _watch(config: Config, chain: Chain, reporter: Reporter, stop: threading.Eve
                 reload_at = frame.taken_at + RELOAD_SECONDS
                 if (gallery := enrolled.fresh(frame.taken_at)) is not None:
                     chain.set_gallery(gallery)
-            reporter.saw(chain.step(frame), time.monotonic(), camera.scene)
+            glimpse = chain.step(frame)
+            reporter.saw(glimpse, time.monotonic(), camera.scene)
+            if passes is not None and (shown := passes.look(frame, glimpse.stage)) is not None:
+                reporter.showed(shown)
     except CameraError as error:
         log.error("%s", error)
         reporter.blind(camera.fault if camera else "missing")

@@ -136,5 +136,37 @@ CREATE TABLE gaps (
 CREATE UNIQUE INDEX gaps_last ON gaps (last);
 """
 
-MIGRATIONS: tuple[str, ...] = (f"{FIRST}\nPRAGMA application_id = {APPLICATION_ID};",)
+PASSES_AND_CARDS = """
+-- What was issued and how often it opened. Neither the signature nor a name is kept.
+CREATE TABLE passes (
+    id TEXT PRIMARY KEY,
+    pid TEXT NOT NULL REFERENCES people (pid) ON DELETE CASCADE,
+    begins INTEGER NOT NULL,
+    ends INTEGER NOT NULL CHECK (ends > begins),
+    doors TEXT NOT NULL,
+    uses INTEGER NOT NULL CHECK (uses >= 0),
+    used INTEGER NOT NULL DEFAULT 0 CHECK (used >= 0 AND (uses = 0 OR used <= uses)),
+    issued_at REAL NOT NULL,
+    revoked_at REAL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX passes_pid ON passes (pid);
+
+CREATE TRIGGER passes_are_used_up_for_good BEFORE UPDATE OF id, uses, used ON passes
+WHEN NEW.id <> OLD.id OR NEW.uses <> OLD.uses OR NEW.used < OLD.used
+BEGIN
+    SELECT RAISE (ABORT, 'a use of a pass cannot be taken back');
+END;
+
+-- The number only as a hash under the device key: 26 bits could be guessed from a plain one.
+CREATE TABLE cards (
+    digest BLOB PRIMARY KEY CHECK (length (digest) = 32),
+    pid TEXT NOT NULL REFERENCES people (pid) ON DELETE CASCADE,
+    set_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cards_pid ON cards (pid);
+"""
+
+MIGRATIONS: tuple[str, ...] = (f"{FIRST}\nPRAGMA application_id = {APPLICATION_ID};", PASSES_AND_CARDS)
 """Step n takes a file from version n to n + 1."""

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from appliance.errors import DoorlineError
-from appliance.facts import AdminUnlock, Alive, Match
+from appliance.facts import AdminUnlock, Alive, Match, PassShown
 from appliance.system.doorwire import LARGEST, Fact, PinDigits, decode, encode, stamp
 from appliance.system.status import share_with_group
 
@@ -72,9 +72,15 @@ class Judge:
 
     def __init__(self, opened_at: float) -> None:
         self._opened_at = opened_at
-        self._last_match = -math.inf
+        self._last: dict[type, float] = {}
         self._ids: dict[str, None] = {}
-        self._budgets = {Match: Budget(10, 10), Alive: Budget(4, 8), AdminUnlock: Budget(2, 4), PinDigits: Budget(2, 4)}
+        self._budgets = {
+            Match: Budget(10, 10),
+            Alive: Budget(4, 8),
+            AdminUnlock: Budget(2, 4),
+            PinDigits: Budget(2, 4),
+            PassShown: Budget(2, 4),
+        }
 
     def fault(self, fact: Fact, now: float) -> Fault | None:
         """Why it may not be believed, or None. A fact judged once is remembered, whatever the verdict."""
@@ -92,10 +98,11 @@ class Judge:
             del self._ids[next(iter(self._ids))]
 
     def _seen(self, fact: Fact) -> bool:
-        if isinstance(fact, Match):
-            # One camera, one clock: each vote ends on a later frame than the vote before it.
-            seen, self._last_match = fact.taken_at <= self._last_match, max(fact.taken_at, self._last_match)
-            return seen
+        if isinstance(fact, Match | PassShown):
+            # One camera, one clock: each vote ends on a later frame than the vote before it, and so with passes.
+            last = self._last.get(type(fact), -math.inf)
+            self._last[type(fact)] = max(fact.taken_at, last)
+            return fact.taken_at <= last
         if isinstance(fact, AdminUnlock):
             seen = fact.id in self._ids
             self.remember(fact.id)
@@ -109,7 +116,13 @@ class Doorline:
     def __init__(self, path: Path, vision_uid: int, net_uid: int) -> None:
         """Raises DoorlineError: the socket cannot be bound there."""
         self._path = path
-        self._may = {Match: vision_uid, Alive: vision_uid, AdminUnlock: net_uid, PinDigits: net_uid}
+        self._may = {
+            Match: vision_uid,
+            Alive: vision_uid,
+            PassShown: vision_uid,
+            AdminUnlock: net_uid,
+            PinDigits: net_uid,
+        }
         self._socket = _bind(path)
         self.judge = Judge(time.monotonic())
 

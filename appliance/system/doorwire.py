@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from appliance.errors import DoorlineError
-from appliance.facts import AdminUnlock, Alive, LivenessVerdict, Match, Surround
+from appliance.facts import AdminUnlock, Alive, LivenessVerdict, Match, PassShown, Surround
 
 VERSION = 1
 LARGEST = 4096
@@ -24,13 +24,15 @@ class PinDigits:
     entered_at: float
 
 
-Fact = Match | Alive | AdminUnlock | PinDigits
+LARGEST_PASS = 256
+
+Fact = Match | Alive | AdminUnlock | PinDigits | PassShown
 
 
 def stamp(fact: Fact) -> float:
     """When it was true, monotonic seconds. Age counts from here."""
     match fact:
-        case Match():
+        case Match() | PassShown():
             return fact.taken_at
         case PinDigits():
             return fact.entered_at
@@ -42,8 +44,8 @@ def encode(fact: Fact) -> bytes:
     """JSON of at most LARGEST bytes, `{"v":1,"kind":…, fields}`. Raises DoorlineError."""
     message = {"v": VERSION, "kind": _KINDS[type(fact)], **asdict(fact)}
     try:
-        data = json.dumps(message, allow_nan=False, separators=(",", ":")).encode()
-    except ValueError as error:
+        data = json.dumps(message, allow_nan=False, separators=(",", ":"), default=bytes.hex).encode()
+    except (ValueError, TypeError) as error:
         raise DoorlineError(f"{type(fact).__name__} cannot be sent: {error}; the sender computed it wrong") from None
     if len(data) > LARGEST:
         raise DoorlineError(f"{type(fact).__name__} of {len(data)} bytes cannot be sent: {LARGEST} at most")
@@ -135,6 +137,15 @@ def _digits(value: Any) -> str:
     return value
 
 
+def _token(value: Any) -> bytes:
+    if not isinstance(value, str) or not 2 <= len(value) <= 2 * LARGEST_PASS:
+        raise ValueError
+    token = bytes.fromhex(value)
+    if token.hex() != value:  # fromhex skips spaces and takes capitals
+        raise ValueError
+    return token
+
+
 def _flag(value: Any) -> bool:
     if type(value) is not bool:
         raise ValueError
@@ -168,11 +179,19 @@ _MATCH: dict[str, Check] = {
 _ALIVE: dict[str, Check] = {"sender": _word("vision"), "at": _TIME, "detail": _word("ok", "face_off", "blind")}
 _ADMIN: dict[str, Check] = {"by": _text(64), "id": _text(64), "at": _TIME}
 _PIN: dict[str, Check] = {"digits": _digits, "keypad": _word("screen"), "entered_at": _TIME}
+_PASS: dict[str, Check] = {"token": _token, "taken_at": _TIME}
 
-_KINDS: dict[type, str] = {Match: "match", Alive: "alive", AdminUnlock: "admin_unlock", PinDigits: "pin"}
+_KINDS: dict[type, str] = {
+    Match: "match",
+    Alive: "alive",
+    AdminUnlock: "admin_unlock",
+    PinDigits: "pin",
+    PassShown: "pass",
+}
 _MAKERS: dict[str, Callable[[object], Fact]] = {
     "match": lambda fields: Match(**_take(fields, _MATCH)),
     "alive": lambda fields: Alive(**_take(fields, _ALIVE)),
     "admin_unlock": lambda fields: AdminUnlock(**_take(fields, _ADMIN)),
     "pin": lambda fields: PinDigits(**_take(fields, _PIN)),
+    "pass": lambda fields: PassShown(**_take(fields, _PASS)),
 }

@@ -119,11 +119,25 @@ REASON: Mapping[Reason, Words] = {
     Reason.CLOCK_UNKNOWN: Words(
         "Clock not set", "Hours cannot be checked without the time. Connect the network or fit a clock.", "needs"
     ),
+    Reason.UNKNOWN_CARD: Words("Card not known", "Give the card to a person first, or use a PIN.", "needs"),
+    Reason.MALFORMED: Words("Not readable", "The card or pass came through damaged. Hold it still once more.", "needs"),
+    Reason.FORGED: Words(
+        "Pass not genuine", "This site did not sign it. Ask the visitor who gave it to them.", "alarm"
+    ),
+    Reason.OTHER_SITE: Words("Pass of another site", "It opens doors elsewhere. Issue one for this site.", "needs"),
+    Reason.OTHER_DOOR: Words("Pass for another door", "Show the visitor to the door that the pass names.", "needs"),
+    Reason.REVOKED: Words("Pass withdrawn", "Issue another if the visitor is to come in.", "needs"),
+    Reason.USED_UP: Words("Pass used up", "It has opened as often as it may. Issue another.", "needs"),
+    Reason.UNRECORDED: Words(
+        "Use could not be written", "A pass opens only once its use is on the disk. Run lintel doctor.", "needs"
+    ),
 }
 
 CREDENTIAL: Mapping[str, Words] = {
     Credential.FACE: Words("Face"),
     Credential.PIN: Words("PIN"),
+    Credential.CARD: Words("Card"),
+    Credential.PASS: Words("Visitor pass"),
     Credential.ADMIN: Words("Administrator"),
     Credential.REX: Words("Way out"),
     "fire": Words("Fire input"),
@@ -235,6 +249,10 @@ EVENT: Mapping[tuple[str, str], Words] = {
     ("audit", "pin_set"): Words("PIN set"),
     ("audit", "pin_refused"): Words("A wished PIN was refused"),
     ("audit", "pin_removed"): Words("PIN removed"),
+    ("audit", "pass_issued"): Words("Visitor pass issued"),
+    ("audit", "pass_revoked"): Words("Visitor pass withdrawn"),
+    ("audit", "card_set"): Words("Card given"),
+    ("audit", "card_removed"): Words("Card taken away"),
     ("sys", "started"): Words("Door process started"),
     ("sys", "stopped"): Words("Door process stopped"),
     ("sys", "vision_lost"): Words("Face recognition went silent", tone="needs"),

@@ -109,7 +109,7 @@ def test_a_newer_database_is_left_alone(path: Path) -> None:
         raw.execute("PRAGMA user_version = 99")
     raw.close()
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=r"version 99 is newer than this program's 1; install the newer lintel"):
+    with pytest.raises(StoreError, match=r"version 99 is newer than this program's \d+; install the newer lintel"):
         connect(path)
     assert path.read_bytes() == before
 
@@ -133,7 +133,7 @@ def test_an_older_database_is_brought_forward(path: Path, monkeypatch: pytest.Mo
     for _ in range(2):
         with connect(path) as db:
             assert db.execute("SELECT x FROM later").fetchall() == [(7,)]
-            assert db.execute("PRAGMA user_version").fetchone()[0] == 2
+            assert db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS) + 1
             assert EventLog(db).head()[0] == 1
 
 

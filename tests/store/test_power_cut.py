@@ -99,7 +99,8 @@ def record(path: Path) -> Trace:
     for pragma in (*_PRAGMAS, "wal_autocheckpoint = 25"):
         db.execute(f"PRAGMA {pragma}").fetchall()
     with transaction(db):
-        db.execute(MIGRATIONS[0])
+        for step in MIGRATIONS:
+            db.execute(step)
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     trace.note("ack", "", 0)
     log = EventLog(db, "boot")

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.errors import DoorlineError
-from appliance.facts import AdminUnlock, Alive, LivenessVerdict, Match, Surround
+from appliance.facts import AdminUnlock, Alive, LivenessVerdict, Match, PassShown, Surround
 from appliance.system.doorline import Budget, Doorline, DoorlineSender, Fault, Judge, PinDigits, Refused
 from appliance.system.doorwire import LARGEST, decode, encode
 
@@ -35,6 +35,7 @@ def facts(at: float) -> list[object]:
         Alive("vision", at, "ok"),
         AdminUnlock("admin", "nonce", at),
         PinDigits("246813", "screen", at),
+        PassShown(bytes(range(256)), at),
     ]
 
 
@@ -103,7 +104,10 @@ def test_an_unlock_id_told_from_the_record_opens_nothing(line, sender):
 
 def test_a_user_may_say_only_his_own_words(tmp_path):
     # This user is vision; net is somebody else. Then the other way round.
-    for vision, net, allowed in ((ME, ME + 1, {"Match", "Alive"}), (ME + 1, ME, {"AdminUnlock", "PinDigits"})):
+    for vision, net, allowed in (
+        (ME, ME + 1, {"Match", "Alive", "PassShown"}),
+        (ME + 1, ME, {"AdminUnlock", "PinDigits"}),
+    ):
         line, sender = Doorline(tmp_path / "d.sock", vision, net), DoorlineSender(tmp_path / "d.sock")
         taken = set()
         for fact in facts(time.monotonic()):
