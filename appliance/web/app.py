@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,11 +14,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from appliance.config import SiteConfig
+from appliance.config import ScreenConfig, SiteConfig
 from appliance.errors import LintelError
 from appliance.web import assets
 from appliance.web.guard import SECURITY_HEADERS, Guard
+from appliance.web.languages import Language
 from appliance.web.reader import LatestEvents, Reader, ReadStatus
+from appliance.web.screenfeed import MAX_SCREENS, ReadScreen, ScreenFeed
+from appliance.web.screenfeed import TICK_SECONDS as SCREEN_TICK_SECONDS
+from appliance.web.screenpages import Means, ScreenPages
 from appliance.web.stream import Stream
 from appliance.web.view import START_SECONDS, fresh
 
@@ -36,14 +41,21 @@ def build_app(
     clock: Callable[[], float] = time.monotonic,
     wall: Callable[[], float] = time.time,
     start_seconds: float = START_SECONDS,
+    screen: ScreenConfig | None = None,
+    means: Means | None = None,
+    read_screen: ReadScreen | None = None,
+    events_days: int = 90,
+    languages: Mapping[str, Language] | None = None,
 ) -> Starlette:
-    """Build the app of the first page.
+    """Build the app of the first page and the visitor's screen.
 
     `read_status()` gives `{"door": {...} | None, "vision": ..., "net": ...}`; `latest_events(n)` the
     newest n events in their wire form, in any order. Both are called from one thread of the app's
     own, never two at once: open the database in there (lazily), not where the app is built.
+    `read_screen()` gives the door's and vision's only, for a thread that no slow disk holds up; else `read_status`
+    does. `means` is what the screen may do, `events_days` how long an event is kept; `languages` stands in for ours.
     For `start_seconds` a process that has said nothing yet is no alarm.
-    `app.state.stream.close()` ends open streams; `server.PageServer` does it on its way out.
+    `close()` of each of `app.state.streams` ends open ones; `server.PageServer` does it on its way out.
     """
     reader = Reader(
         read_status,
@@ -60,12 +72,20 @@ def build_app(
     stream = Stream(reader, hello)
     pages = Pages(site, version, simulated)
     data = Data(reader, hello, version, clock)
+    told = screen or ScreenConfig()
+    feed = ScreenFeed(
+        read_screen or read_status, clock, answer_seconds=told.answer_seconds, start_seconds=start_seconds
+    )
+    screens = Stream(feed, hello, tick_seconds=SCREEN_TICK_SECONDS, most=MAX_SCREENS)
+    door = ScreenPages(pages.render, config=told, means=means, events_days=events_days, known=languages, clock=clock)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        stream.close()
+        for open_stream in app.state.streams:
+            open_stream.close()
         reader.close()
+        feed.close()
 
     app = Starlette(
         routes=[
@@ -76,12 +96,15 @@ def build_app(
             Route("/status.json", data.status),
             Route("/stream", stream),
             Route("/healthz", data.healthz),
+            *door.routes(),
+            Route("/door/stream", screens),
         ],
         middleware=[Middleware(Guard)],
         exception_handlers={HTTPException: pages.refused, Exception: _broken},
         lifespan=lifespan,
     )
     app.state.stream = stream
+    app.state.streams = (stream, screens)
     return app
 
 
@@ -98,7 +121,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._shared = {"site": site, "version": version, "simulated": simulated, "asset": self._address}
-        self._now = self._render("now.html")
+        self._now = self.render("now.html")
 
     async def now(self, _: Request) -> Response:
         """The first page; a script fills it from the stream."""
@@ -111,10 +134,11 @@ class Pages:
     async def refused(self, _: Request, error: Exception) -> Response:
         """A page for an address that is not there, or the like."""
         status = error.status_code if isinstance(error, HTTPException) else 500
-        return HTMLResponse(self._render("missing.html"), status)
+        return HTMLResponse(self.render("missing.html"), status)
 
-    def _render(self, name: str) -> str:
-        return self._templates.get_template(name).render(self._shared)
+    def render(self, name: str, **values: Any) -> str:
+        """A template, filled."""
+        return self._templates.get_template(name).render(self._shared, **values)
 
     def _address(self, name: str) -> str:
         return f"/static/{name}?v={self._assets[name].digest}"

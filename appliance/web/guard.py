@@ -14,6 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_PATH = 256
 MAX_QUERY = 512
+MAX_BODY = 256
+POSTS = frozenset({"/door/pin", "/door/help"})
+"""What may be sent; everything else is read."""
 _HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 
 SECURITY_HEADERS: Mapping[str, str] = {
@@ -42,7 +45,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
 
 
 class Guard:
-    """ASGI middleware: refuses what is not a plain GET to this machine from this page."""
+    """ASGI middleware: refuses what is not a plain GET, or a small POST to POSTS, to this machine from this page."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -74,6 +77,12 @@ def refuse(scope: Scope) -> PlainTextResponse | None:
     hosts = headers.getlist("host")
     if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
         return _no(421, "This page answers only to localhost, 127.0.0.1 and [::1]. Open it under one of these.")
+    return _refuse_method(scope, headers)
+
+
+def _refuse_method(scope: Scope, headers: Headers) -> PlainTextResponse | None:
+    if scope["method"] == "POST" and scope["path"] in POSTS:
+        return _refuse_post(headers)
     if scope["method"] != "GET":
         return _no(405, "This page can only be read: use GET.", {"Allow": "GET"})
     if len(scope["path"]) > MAX_PATH or len(scope["query_string"]) > MAX_QUERY:
@@ -82,6 +91,21 @@ def refuse(scope: Scope) -> PlainTextResponse | None:
         return _no(413, "Send no body with a GET.")
     if not _from_here(headers, scope["path"]):
         return _no(403, "Another site asked for this. Open the page itself.")
+    return None
+
+
+def _refuse_post(headers: Headers) -> PlainTextResponse | None:
+    """Strict: a browser names the origin of every POST, and only the screen itself may send one."""
+    origins, site = headers.getlist("origin"), headers.get("sec-fetch-site", "same-origin")
+    if origins != [f"http://{headers['host']}"] or site != "same-origin":
+        return _no(403, "Only the door's own screen may send this.")
+    if headers.get("content-type", "").lower() != "application/json":
+        return _no(415, "Send JSON.")
+    length = headers.get("content-length", "")
+    if "transfer-encoding" in headers or not (length.isascii() and length.isdigit()):
+        return _no(411, "Say how long the body is.")
+    if int(length[:9]) > MAX_BODY:
+        return _no(413, f"The body is too long: at most {MAX_BODY} bytes.")
     return None
 
 

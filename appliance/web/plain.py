@@ -15,7 +15,7 @@ _MILLISECONDS_FROM = 1e11
 _STATUS_KEYS = {
     "door": (
         *("at", "pid", "state", "since", "lock", "contact", "vision", "simulated", "keypad", "store", "last"),
-        *("seq", "type", "why", "person", "by", "at_utc"),
+        *("seq", "type", "why", "person", "by", "at_utc", "answer", "n", "until", "screen_until"),
     ),
     "vision": (
         *("at", "pid", "camera", "fps", "faces", "stage", "hint", "face", "score", "threshold", "passive"),

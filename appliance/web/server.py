@@ -21,7 +21,8 @@ class PageServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop, after the streams."""
-        self.app.state.stream.close()
+        for stream in self.app.state.streams:
+            stream.close()
         await super().shutdown(sockets)
 
 

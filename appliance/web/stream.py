@@ -8,12 +8,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from appliance.web.reader import Reader, packed
+from appliance.web.reader import packed
 
 MAX_WATCHERS = 8
 TICK_SECONDS = 0.1
@@ -25,6 +25,13 @@ STALLED_SECONDS = 10.0
 """A watcher that takes no byte for this long is dropped."""
 _log = logging.getLogger(__name__)
 _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+
+
+class Source(Protocol):
+    """Where messages come from (`reader.Reader`, `screenfeed.ScreenFeed`)."""
+
+    async def messages(self, every: int) -> dict[str, bytes]:
+        """The newest message of each kind, as JSON without line breaks."""
 
 
 class Watcher:
@@ -60,9 +67,17 @@ class Watcher:
 class Stream:
     """ASGI endpoint of the stream. One task reads for all watchers, and only while there is one."""
 
-    def __init__(self, reader: Reader, hello: Callable[[], Mapping[str, Any]]) -> None:
-        self._reader = reader
-        self._hello = hello
+    def __init__(
+        self,
+        source: Source,
+        hello: Callable[[], Mapping[str, Any]],
+        *,
+        tick_seconds: float = TICK_SECONDS,
+        most: int = MAX_WATCHERS,
+    ) -> None:
+        """`most` watchers at once, told of a change within `tick_seconds` and what the reading takes."""
+        self._source, self._hello = source, hello
+        self._tick_seconds, self._most = tick_seconds, most
         self._watchers: set[Watcher] = set()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
@@ -80,8 +95,8 @@ class Stream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one watcher until it leaves, stalls or the server stops."""
-        if self._closing or len(self._watchers) >= MAX_WATCHERS:
-            full = JSONResponse({"error": f"{MAX_WATCHERS} pages are open already; close one."}, 503)
+        if self._closing or len(self._watchers) >= self._most:
+            full = JSONResponse({"error": f"{self._most} pages are open already; close one."}, 503)
             full.headers["Retry-After"] = "5"
             await full(scope, receive, send)
             return
@@ -114,10 +129,10 @@ class Stream:
     async def _read(self) -> None:
         try:
             while self._watchers:
-                messages = await self._reader.messages(EVENTS_EVERY)
+                messages = await self._source.messages(EVENTS_EVERY)
                 for watcher in self._watchers:
                     watcher.offer(messages)
-                await asyncio.sleep(TICK_SECONDS)
+                await asyncio.sleep(self._tick_seconds)
         finally:
             # Should reading ever fail, pages must see a closed stream rather than an old state.
             for watcher in self._watchers:

@@ -265,6 +265,7 @@ EVENT: Mapping[tuple[str, str], Words] = {
     ("sys", "events_lost"): Words("Events were lost while the disk failed", tone="alarm"),
     ("sys", "disk_full"): Words("The disk is full", tone="needs"),
     ("sys", "gap"): Words("Older events were thinned out", tone="needs"),
+    ("sys", "help_called"): Words("A visitor called for help", tone="needs"),
     ("sys", "pin_unusable"): Words("PINs could not be checked", tone="needs"),
     ("sys", "doorline_refused"): Words("Messages to the door were refused", tone="needs"),
     ("sys", "bad_message"): Words("A message from the broker was refused", tone="needs"),

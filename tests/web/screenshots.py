@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from appliance.errors import StoreError
-from tests.web import demo, states
+from tests.web import demo, screenpictures, states
 from tests.web.browser import CHROMIUM, Browser
 from tests.web.demo import running
 
@@ -48,6 +48,8 @@ def main(wanted: list[str]) -> int:
                     take(browser, f"{url}?static=1", name, drawn(browser))
         if not wanted or "troubles" in wanted:
             troubles(browser)
+        if not wanted or "door" in wanted:
+            screenpictures.pictures(browser, [])
     print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER}")
     return 0
 

@@ -31,6 +31,12 @@ ENDPOINTS = {
     "/status.json": "application/json",
     "/stream": "text/event-stream; charset=utf-8",
     "/healthz": "application/json",
+    "/door": "text/html; charset=utf-8",
+    "/door/words.json": "application/json",
+    "/door/speech/{language}/{name}": "audio/ogg",
+    "/door/stream": "text/event-stream; charset=utf-8",
+    "/door/pin": None,
+    "/door/help": None,
 }
 """Every endpoint there is. A new one must be added here and in docs/pages.md, with its tests."""
 EVIL = "<script>alert(1)</script>\"'&{{7*7}}"
@@ -56,7 +62,9 @@ def test_the_table_of_endpoints_is_whole() -> None:
         assert f"`{path}`" in documented, f"docs/pages.md does not name {path}"
 
 
-@pytest.mark.parametrize("path", [path for path in ENDPOINTS if path not in ("/stream", "/static/{name}")])
+@pytest.mark.parametrize(
+    "path", [path for path in ENDPOINTS if ENDPOINTS[path] and not path.endswith(("/stream", "}"))]
+)
 def test_each_endpoint_answers_with_the_security_headers(path: str) -> None:
     answer = client().get(path)
     assert answer.status_code == 200
@@ -282,9 +290,24 @@ def test_pages_get_numbers_that_json_knows() -> None:
 
 def test_every_element_that_the_script_looks_for_is_on_the_page() -> None:
     page = client().get("/").text
-    script = "".join(asset.content.decode() for name, asset in assets.load().items() if name.endswith(".js"))
+    script = "".join(
+        asset.content.decode()
+        for name, asset in assets.load().items()
+        if name.endswith(".js") and not name.startswith("door")
+    )
     wanted = set(re.findall(r"(?:byId|text|swap|meter|getElementById)\(\"([\w-]+)\"", script))
     wanted |= {f"{name}-{part}" for name in ("score", "passive") for part in ("value", "needed")}
     assert {name for name in wanted if f'id="{name}"' not in page} == set()
     symbols = set(re.findall(r"\"(i-[\w-]+)\"", script)) | {f"i-theme-{name}" for name in ("system", "light", "dark")}
     assert {name for name in symbols if f'id="{name}"' not in page} == set()
+
+
+def test_every_element_that_the_screen_looks_for_is_on_it() -> None:
+    page = client().get("/door").text
+    scripts = {name: asset.content.decode() for name, asset in assets.load().items() if name.startswith("door")}
+    script = "".join(text for name, text in scripts.items() if name.endswith(".js"))
+    wanted = set(re.findall(r"(?:byId|set)\(\"([\w-]+)\"", script)) | set(re.findall(r"\"#?(i-[\w-]+)\"", script))
+    drawings = re.findall(r"\w+: \"(\w+)\"", script.partition("const ART")[2].partition("};")[0])
+    wanted |= {f"d-{name}" for name in drawings}
+    assert len(drawings) > 20
+    assert {name for name in wanted if f'id="{name}"' not in page} == set()

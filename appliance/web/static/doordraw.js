@@ -1,0 +1,64 @@
+// Puts one message on the visitor's screen. Knows no connection and keeps nothing but the clock's formats.
+const root = document.documentElement;
+const byId = (id) => document.getElementById(id);
+const ART = {
+  starting: "wait", idle: "look", come_closer: "closer", step_back: "back", look_straight: "straight",
+  hold_still: "still", more_light: "sun", less_light: "glare", one_person: "one", checking: "look",
+  welcome: "check", face_refused: "no", face_paused: "wait", pin_refused: "no", pin_paused: "wait",
+  pass_refused: "no", not_allowed: "no", lockdown: "shut", face_off: "pad", out_of_service: "out",
+  no_link: "link", no_answer: "out", held: "held", forced: "alarm", released: "exit", help_called: "bell",
+  help_kept: "bell", help_failed: "out",
+};
+const CALM = new Set(["act", "quiet"]);
+// Screens on which the site's own line for help is shown.
+const REACH = new Set(["help_called", "help_kept", "help_failed", "out_of_service", "no_link", "no_answer"]);
+
+export function drawScreen(message, language, mono) {
+  const words = language.screens[message.show] ?? { title: message.show, help: "" };
+  const help = words.help.replace("{wait}", countdown(message.until, mono));
+  root.dataset.show = message.show;
+  root.dataset.tone = message.tone;
+  root.dataset.full = String(!CALM.has(message.tone));
+  root.dataset.reach = String(REACH.has(message.show));
+  set("title", words.title);
+  set("help", help);
+  byId("art").setAttribute("href", `#d-${ART[message.show] ?? "out"}`);
+}
+
+export function announce(message, language, mono) {
+  const words = language.screens[message.show];
+  if (!words) return;
+  const help = words.help.replace("{wait}", countdown(message.until, mono));
+  set("announce", [words.title, help].filter(Boolean).join(". "));
+}
+
+export function drawLanguage(code, language) {
+  root.lang = root.dataset.language = code;
+  root.dir = language.dir;
+  for (const element of document.querySelectorAll("[data-word]")) element.textContent = language.words[element.dataset.word];
+  for (const button of document.querySelectorAll("[data-choose]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.choose === code));
+  }
+}
+
+export function drawSound(on, language) {
+  byId("sound-icon").setAttribute("href", on ? "#i-sound" : "#i-muted");
+  set("sound-word", on ? language.words.mute : language.words.unmute);
+}
+
+export function drawClock(code, utc) {
+  const format = new Intl.DateTimeFormat(code, { timeZone: root.dataset.zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const text = format.format(utc * 1000);
+  set("clock", text);
+  set("hero-clock", text);
+}
+
+export function countdown(until, mono) {
+  const seconds = Math.max(0, Math.ceil((until ?? mono) - mono));
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+function set(id, text) {
+  const element = byId(id);
+  if (element.textContent !== text) element.textContent = text;
+}
