@@ -14,9 +14,11 @@ TEXT = [(f"--{ink}", f"--{ground}") for ink in ("text", "muted", *TONES) for gro
 TEXT += [("--text", "--raised"), ("--muted", "--raised")]
 TEXT += [(ink, f"--{tone}-tint") for tone in TONES for ink in ("--text", "--muted", f"--{tone}")]
 TEXT += [("--on-tone", f"--{tone}") for tone in (*TONES, "muted")]
+TEXT += [(f"--on-fill-{tone}", f"--fill-{tone}") for tone in ("good", "needs", "alarm")]
 SHAPES = [("--line-strong", f"--{ground}") for ground in GROUNDS]
 SHAPES += [(f"--{tone}", "--raised") for tone in TONES]  # fills of bars
 SHAPES += [("--act", f"--{ground}") for ground in GROUNDS]  # the focus ring
+SHAPES += [("--qr-dark", "--qr-light")]
 SHAPES += [("--text", "--raised"), ("--text", "--good"), ("--muted", "--raised")]
 
 

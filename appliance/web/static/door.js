@@ -130,7 +130,7 @@ function open(name) {
   panel.hidden = false;
   for (const behind of [byId("main"), byId("controls")]) behind.inert = true;
   if (name === "pin") pad.open();
-  else panel.querySelector("button").focus();
+  else (panel.querySelector("[aria-pressed='true']") ?? panel.querySelector("button")).focus();
   draw();
 }
 
