@@ -96,6 +96,14 @@ class KeypadConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class WiegandConfig:
+    """A card reader on two GPIO lines, or this appliance as the reader of another panel. -1 means not wired."""
+
+    d0: int = setting(-1, "Line of the reader's D0, through a level shifter: it idles at 5 V.", low=-1, high=53)
+    d1: int = setting(-1, "Line of the reader's D1.", low=-1, high=53)
+
+
+@dataclass(frozen=True, slots=True)
 class PassesConfig:
     """Visitors' passes: QR codes shown to the camera."""
 
@@ -221,6 +229,7 @@ class Config:
     door: DoorConfig = field(default_factory=DoorConfig)
     pins: PinsConfig = field(default_factory=PinsConfig)
     keypad: KeypadConfig = field(default_factory=KeypadConfig)
+    wiegand: WiegandConfig = field(default_factory=WiegandConfig)
     passes: PassesConfig = field(default_factory=PassesConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
     recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
@@ -348,11 +357,20 @@ def _check_across(config: Config) -> None:
         raise ConfigError(
             f"pins: lines {sorted(lines)} repeat; each of relay, rex, contact, tamper, fire needs its own"
         )
+    _check_wiegand(config.wiegand, lines)
     mqtt = config.mqtt
     if mqtt.host and not mqtt.tls and mqtt.host not in ("127.0.0.1", "::1", "localhost"):
         raise ConfigError(f"mqtt.tls = false: only for a broker on this machine, not {mqtt.host!r}; set tls = true")
     if bool(mqtt.cert) != bool(mqtt.key):
         raise ConfigError("mqtt.cert and mqtt.key: set both or neither")
+
+
+def _check_wiegand(wiegand: WiegandConfig, taken: list[int]) -> None:
+    if (wiegand.d0 < 0) != (wiegand.d1 < 0):
+        raise ConfigError("wiegand.d0 and wiegand.d1: set both or neither")
+    own = [line for line in (wiegand.d0, wiegand.d1) if line >= 0]
+    if len({*own, *taken}) != len(own) + len(taken):
+        raise ConfigError(f"wiegand: lines {sorted(own)} must differ from each other and from those of [pins]")
 
 
 def _sections() -> str:

@@ -56,6 +56,10 @@ class DatasetError(LintelError, ValueError):
     """A list of pairs or images for an evaluation is malformed."""
 
 
+class CardError(LintelError, ValueError):
+    """A card's number cannot be one, or is somebody else's."""
+
+
 class PassError(LintelError, ValueError):
     """A visitor's pass cannot be issued, found or drawn."""
 

@@ -22,6 +22,7 @@ from appliance.commands.records import (
     store,
 )
 from appliance.config import Config
+from appliance.door.wiegand import card_of
 from appliance.errors import EnrolmentError, LintelError
 from appliance.store.consent import NOTICE, NOTICE_VERSION, Consent, given
 from appliance.store.database import transaction
@@ -57,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pin = _action(actions, "set-pin", _set_pin, "issue a new PIN and print it, this once")
     pin.add_argument("--choose", action="store_true", help="ask for the digits instead (or read a line of input)")
     _action(actions, "remove-pin", _remove_pin, "take a person's PIN away")
+    card = _action(actions, "set-card", _set_card, "give a person a card")
+    card.add_argument("card", metavar="CARD", help="FACILITY:NUMBER as printed on it, or BITS:FACILITY:NUMBER")
+    _action(actions, "remove-card", _remove_card, "take a person's card away")
     _action(actions, "suspend", _suspend, "nothing opens the door for them until resume")
     _action(actions, "resume", _resume, "undo suspend")
     extended = _action(actions, "extended", _extended, "whether the door stays open longer for them")
@@ -231,6 +235,15 @@ def _set_pin(args: argparse.Namespace, config: Config, records: Records) -> int:
 
 def _remove_pin(args: argparse.Namespace, config: Config, records: Records) -> int:
     return _change(args, records, lambda pid: records.people.remove_pin(pid, BY), "has no PIN any more")
+
+
+def _set_card(args: argparse.Namespace, config: Config, records: Records) -> int:
+    text = card_of(args.card).text
+    return _change(args, records, lambda pid: records.people.set_card(pid, text, BY), "has that card now, and no other")
+
+
+def _remove_card(args: argparse.Namespace, config: Config, records: Records) -> int:
+    return _change(args, records, lambda pid: records.people.remove_card(pid, BY), "has no card any more")
 
 
 def _suspend(args: argparse.Namespace, config: Config, records: Records) -> int:

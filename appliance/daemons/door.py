@@ -6,7 +6,8 @@ import threading
 from pathlib import Path
 
 from appliance.config import Config
-from appliance.daemons.doorparts import pass_desk, rules, store_opener, uid
+from appliance.daemons.doorparts import card_reader, pass_desk, rules, store_opener, uid
+from appliance.door.cards import WiegandReader
 from appliance.door.inbox import Inbox
 from appliance.door.journal import Journal
 from appliance.door.keypad import Keypad, opener
@@ -32,7 +33,7 @@ def main(config: Config) -> int:
     """Hold the door until SIGTERM. Returns 1 if something broke. Raises LockError: there are no lines to hold."""
     end_with_supervisor()
     run = Path(config.paths.run, "door")
-    lines = open_lines(config.pins)
+    lines = open_lines(config.pins, config.wiegand)
     lock, inbox, pins = Lock(lines.relay, config.door.lock), Inbox(), PinHash()
     hand = Hand(lines.bench) if lines.bench else None
     status = StatusFile(run / "status.json")
@@ -56,10 +57,12 @@ def main(config: Config) -> int:
     for switch in lines.switches.values():
         switch.watch(inbox.edge)
     vision, net = uid(config.users.vision), uid(config.users.net)
-    threads: list[Journal | Listener | Keypad | PassDesk] = [journal]
+    threads: list[Journal | Listener | Keypad | PassDesk | WiegandReader] = [journal]
     threads += [desk] if desk else []
     line, show = run / "doorline.sock", desk.show if desk else None
     threads.append(Listener(lambda: Doorline(line, vision, net), pins.digest, inbox, show))
+    if lines.reader is not None:
+        threads.append(card_reader(lines.reader, pins, inbox))
     if (keys := opener(config.keypad)) is not None:
         threads.append(Keypad(keys, config.keypad.idle_seconds, pins.digest, inbox, hand.key if hand else None))
     try:

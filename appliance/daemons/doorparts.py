@@ -4,14 +4,17 @@ import logging
 import os
 import pwd
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from appliance.access.decide import Rules
 from appliance.config import Config
+from appliance.door.cards import WiegandReader
 from appliance.door.inbox import Post
 from appliance.door.journal import Store
 from appliance.door.passdesk import Papers, PassDesk
 from appliance.door.pinhash import PinHash
+from appliance.door.pins import PulseIn
 from appliance.errors import ModelError
 from appliance.system.manifest import embedder_id, folder
 
@@ -79,3 +82,11 @@ def pass_desk(config: Config, inbox: Post) -> PassDesk | None:
         return Papers(Passbook(db), key.verify, db.close)
 
     return PassDesk(open_papers, config.site.site, config.site.door, inbox)
+
+
+def card_reader(lines: tuple[PulseIn, PulseIn], pins: PinHash, inbox: Post) -> WiegandReader:
+    """The thread that takes cards in from two lines."""
+    reader = WiegandReader(pins.card, inbox)
+    for bit, line in enumerate(lines):
+        line.watch(partial(reader.pulse, bit))
+    return reader

@@ -1,4 +1,4 @@
-"""The slow hash of a PIN, for the threads that take PINs in."""
+"""The slow hash of a PIN, and the keyed one of a card, for the threads that take them in."""
 
 import threading
 from typing import Protocol
@@ -8,6 +8,9 @@ class Key(Protocol):
     """The device key (`system.keys.DeviceKey`), which takes long to import: the way out does not wait for it."""
 
     def pin_digest(self, digits: str, salt: bytes) -> bytes:
+        """32 bytes."""
+
+    def card_digest(self, text: str) -> bytes:
         """32 bytes."""
 
 
@@ -30,3 +33,8 @@ class PinHash:
             return None
         with self._turn:
             return secret[0].pin_digest(digits, secret[1])
+
+    def card(self, text: str) -> bytes | None:
+        """32 bytes of a card's number at once, or None while there is no key."""
+        secret = self._secret
+        return None if secret is None else secret[0].card_digest(text)

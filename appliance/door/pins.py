@@ -11,7 +11,7 @@ from typing import Any
 from gpiozero import GPIOZeroError
 from gpiozero.pins.mock import MockFactory, MockPin
 
-from appliance.config import PinsConfig
+from appliance.config import PinsConfig, WiegandConfig
 from appliance.errors import LockError
 
 DEBOUNCE_SECONDS = 0.005
@@ -73,6 +73,48 @@ class Switch:
             self._on_change(self.name, bool(state) is not self._active_low, time.monotonic())
 
 
+class PulseIn:
+    """One data line of a card reader. It idles high; each pull to ground is one bit."""
+
+    def __init__(self, name: str, pin: Any) -> None:
+        self.name = name
+        self._pin = pin
+        self._on_pulse: Callable[[float], None] | None = None
+        with _explained(name):
+            pin.input_with_pull("up")
+            pin.bounce = None  # a pulse is shorter than any debounce
+
+    def watch(self, on_pulse: Callable[[float], None]) -> None:
+        """Called with monotonic seconds at each pulse, from gpiozero's thread. Raises LockError."""
+        self._on_pulse = on_pulse
+        with _explained(self.name):
+            self._pin.edges = "falling"
+            self._pin.when_changed = self._changed
+
+    def _changed(self, _ticks: float, _state: bool) -> None:
+        if self._on_pulse is not None:
+            self._on_pulse(time.monotonic())
+
+
+class PulseOut:
+    """One data line to another panel, as a reader drives it. Taken high: no pulse."""
+
+    def __init__(self, name: str, pin: Any) -> None:
+        self.name = name
+        self._pin = pin
+        with _explained(name):
+            pin.output_with_state(True)
+
+    def pulse(self, seconds: float) -> None:
+        """To ground for at least `seconds`. Python keeps no microseconds: it may take longer. Raises LockError."""
+        with _explained(self.name):
+            self._pin.state = False
+            until = time.perf_counter() + seconds
+            while time.perf_counter() < until:  # too short to sleep
+                pass
+            self._pin.state = True
+
+
 @dataclass(frozen=True, slots=True)
 class Lines:
     """All lines of one door."""
@@ -82,6 +124,8 @@ class Lines:
     """Those that are wired, of `rex`, `contact`, `tamper` and `fire`."""
     bench: "Bench | None" = None
     """The other end of the wires, where the pins are simulated."""
+    reader: tuple[PulseIn, PulseIn] | None = None
+    """D0 and D1 of a Wiegand reader."""
 
 
 class Bench:
@@ -117,7 +161,7 @@ class Bench:
 _ACTIVE_LOW = {"rex": True, "contact": False, "tamper": False, "fire": False}
 
 
-def open_lines(config: PinsConfig) -> Lines:
+def open_lines(config: PinsConfig, wiegand: WiegandConfig | None = None) -> Lines:
     """Take every wired line, the relay first and at rest. Raises LockError: no such line, or it is taken."""
     factory = MockFactory() if config.driver == "mock" else _real_factory()
     wired = {name: getattr(config, name) for name in _ACTIVE_LOW}
@@ -133,7 +177,11 @@ def open_lines(config: PinsConfig) -> Lines:
                 pins[name] = factory.pin(number)
     switches = {name: Switch(name, pin, _ACTIVE_LOW[name]) for name, pin in pins.items()}
     bench = Bench(relay_pin, config.relay_active_high, pins) if config.driver == "mock" else None
-    return Lines(relay, switches, bench)
+    reader = None
+    if wiegand is not None and wiegand.d0 >= 0:
+        with _explained("reader"):
+            reader = PulseIn("wiegand.d0", factory.pin(wiegand.d0)), PulseIn("wiegand.d1", factory.pin(wiegand.d1))
+    return Lines(relay, switches, bench, reader)
 
 
 def _real_factory() -> Any:

@@ -13,6 +13,7 @@ from uuid import uuid4
 from sqlite_utils import Database
 
 from appliance.access.roster import Roster, RosterPerson
+from appliance.errors import CardError
 from appliance.facts import Moment
 from appliance.store.consent import Consent
 from appliance.store.database import roster_version, snapshot, transaction, truncate_log
@@ -209,13 +210,32 @@ class People:
         """No PIN opens the door for them."""
         self._change("pin_removed", pid, by, "DELETE FROM pins WHERE pid = ?", pid)
 
+    def set_card(self, pid: str, text: str, by: str) -> None:
+        """Give a person the card with this number, `BITS:FACILITY:NUMBER`, instead of the one they had.
+
+        Only its keyed hash is stored. Raises CardError: it is somebody else's.
+        """
+        digest = self._keys.card_digest(text)
+        with transaction(self._db):
+            self._known(pid)
+            holder = self._db.execute("SELECT pid FROM cards WHERE digest = ?", (digest,)).fetchone()
+            if holder is not None and holder[0] != pid:
+                raise CardError("this card is somebody else's already; take it away from them first, or use another")
+            self._db.execute("DELETE FROM cards WHERE pid = ?", (pid,))
+            self._change("card_set", pid, by, "INSERT INTO cards VALUES (?, ?, ?)", digest, pid, self._now().utc)
+
+    def remove_card(self, pid: str, by: str) -> None:
+        """No card opens the door for them."""
+        self._change("card_removed", pid, by, "DELETE FROM cards WHERE pid = ?", pid)
+
     def roster(self) -> Roster:
         """What the door needs to decide. Consents whose term is over now do not count."""
         with snapshot(self._db):
             version, now = roster_version(self._db), self._now().utc
             persons, pins = self._persons(), self._digests()
+            cards = dict(self._db.execute("SELECT digest, pid FROM cards").fetchall())
         people = {person.pid: _roster_person(person, now) for person in persons}
-        return Roster(MappingProxyType(people), MappingProxyType(pins), version)
+        return Roster(MappingProxyType(people), MappingProxyType(pins), version, MappingProxyType(cards))
 
     def _change(self, why: str, pid: str, by: str, sql: str, *values: Any) -> None:
         with transaction(self._db):

@@ -39,6 +39,9 @@ class Keys(Protocol):
     def pin_digest(self, digits: str, salt: bytes) -> bytes:
         """The slow hash of a PIN."""
 
+    def card_digest(self, text: str) -> bytes:
+        """The keyed hash of a card's number."""
+
     def rotation(self, site: bytes) -> NDArray[np.float32]:
         """(160, 160) float32 orthogonal."""
 

@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from numpy.typing import NDArray
@@ -121,6 +122,12 @@ class DeviceKey:
             memory_cost=PIN_MEMORY_KIB,
             secret=self.subkey("pin"),
         ).derive(digits.encode())
+
+    def card_digest(self, text: str) -> bytes:
+        """HMAC-SHA256 of a card's number under a subkey, 32 bytes. Without the key 26 bits would be guessed at once."""
+        mac = HMAC(self.subkey("card"), SHA256())
+        mac.update(text.encode())
+        return mac.finalize()
 
     def rotation(self, site: bytes) -> NDArray[np.float32]:
         """(160, 160) float32 orthogonal matrix, the same for the same key and site salt.

@@ -212,3 +212,12 @@ def test_wrong_use_ends_with_2(lintel: Shell, words: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         run()
     assert caught.value.code == 2
+
+
+def test_a_card_is_given_and_taken_away(lintel: Shell) -> None:
+    pid = lintel.json("people", "add", "Ada", "--pin")["pid"]
+    assert "that card now" in lintel("people", "set-card", "Ada", "120:4711")
+    assert list(lintel.people().roster().cards.values()) == [pid]
+    assert "FACILITY:NUMBER" in lintel("people", "set-card", "Ada", "4711", code=2)
+    lintel("people", "remove-card", "Ada")
+    assert not lintel.people().roster().cards

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlite_utils import Database
 
-from appliance.errors import EnrolmentError, KeyFileError, StoreError
+from appliance.errors import CardError, EnrolmentError, KeyFileError, StoreError
 from appliance.facts import EventType
 from appliance.store import people as people_module
 from appliance.store.consent import TERM_DAYS, Consent, given
@@ -314,3 +314,22 @@ def test_a_reader_that_holds_on_delays_the_last_step_only(
     assert people.list() == []
     reader.execute("ROLLBACK")
     reader.close()
+
+
+def test_a_card_is_kept_as_a_keyed_hash_only(people: People, path: Path, keys: DeviceKey) -> None:
+    ada, bob = people.add("Ada", by="cli").pid, people.add("Bob", by="cli").pid
+    people.set_card(ada, "26:120:4711", "cli")
+    digest = keys.card_digest("26:120:4711")
+    assert dict(people.roster().cards) == {digest: ada}
+    assert DeviceKey(b"o" * 32).card_digest("26:120:4711") != digest
+    with pytest.raises(CardError, match="somebody else's"):
+        people.set_card(bob, "26:120:4711", "cli")
+    people.set_card(ada, "26:120:4711", "cli")
+    people.set_card(ada, "26:120:4712", "cli")
+    assert dict(people.roster().cards) == {keys.card_digest("26:120:4712"): ada}
+    people.set_card(bob, "26:120:4711", "cli")
+    people.remove_card(bob, "cli")
+    people.remove(ada, "cli")
+    assert dict(people.roster().cards) == {}
+    disk = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    assert b"120:471" not in disk
