@@ -3,7 +3,8 @@
 idle, far   the detector alone, on every n-th frame
 near        the largest face only: landmarks on every frame, the detector on every fifth; bystanders' faces are
             never meshed or embedded
-checking    the face is near, frontal, sharp and well lit: liveness and templates go to the vote
+checking    the face is near, frontal, sharp and well lit: liveness and templates go to the vote; at a camera's
+            pace every second frame is only skimmed
 resting     a conclusion fell; nothing more until the face leaves or the rest is over
 """
 
@@ -41,6 +42,8 @@ SHORT_RANGE_EVERY = 5
 """Of the looks at an idle scene: the short-range model sees who fills the picture."""
 EXPECT_SECONDS = 1.0
 """After a near face was seen its absence is checked with the short-range model for this long."""
+SKIM_SECONDS = 0.05
+"""At this pace or faster, frames that need no template are skimmed: every second one while a vote is on."""
 FOLLOW_SECONDS = 0.35
 """A longer gap between frames ends following: who is there may have changed."""
 
@@ -54,6 +57,8 @@ class _Visit:
     """Monotonic seconds of the last frame it was followed in."""
     undetected: int = 0
     """Frames since the detector saw it."""
+    skimmed: bool = False
+    """Whether the last frame was not looked at in full."""
     vote: Vote | None = None
     motion: SurroundMotion = field(default_factory=SurroundMotion)
     cpu_ms: float = 0.0
@@ -162,10 +167,14 @@ class Chain:
 
     def _follow(self, frame: Frame, visit: _Visit) -> Glimpse:
         """The same face one frame on; or the end of the visit."""
-        visit.last = frame.taken_at
+        gap, visit.last = frame.taken_at - visit.last, frame.taken_at
         visit.undetected += 1
-        if visit.vote is not None and visit.vote.waits_for_motion and visit.undetected % 2:
-            return self._tallied(frame, visit, visit.vote)
+        visit.skimmed = not visit.skimmed and gap <= SKIM_SECONDS
+        if visit.skimmed and visit.vote is not None and visit.face.mesh is not None:
+            wanted = visit.vote.wants(frame.taken_at, visit.motion.verdict)
+            if not wanted.template:
+                return self._skim(frame, visit, visit.vote, visit.face.mesh if wanted.passive else None)
+        visit.skimmed = False
         if visit.face.mesh is not None and visit.undetected < DETECT_STRIDE:
             return self._inspect(frame, visit, Roi.of_mesh(visit.face.mesh))
         visit.undetected = 0
@@ -218,10 +227,7 @@ class Chain:
             vote = self._new_vote(visit, at)
             surround = self._surround(visit, frame.pixels, mesh)
             wanted = vote.wants(at, surround)
-        passive = None
-        if wanted.passive:
-            with self._timed("liveness"):
-                passive = self._models.passive.score(frame.pixels, mesh)
+        passive = self._passive(frame.pixels, mesh) if wanted.passive else None
         with self._timed("match"):
             match = vote.add(Sighting(at, passive, surround, template), self._gallery, self._threshold)
         return self._tallied(frame, visit, vote, match)
@@ -236,6 +242,17 @@ class Chain:
             person=candidate.person if vote.tally.agreed else None,
             match=match,
         )
+
+    def _skim(self, frame: Frame, visit: _Visit, vote: Vote, mesh: Vector | None) -> Glimpse:
+        """A frame between two that are looked at in full: the passive score where the face just was, or nothing.
+
+        The network takes in 2.7 face widths and does not mind a fifth of one: its scores on the development set stay.
+        """
+        if mesh is None:
+            return self._tallied(frame, visit, vote)
+        passive = self._passive(frame.pixels, mesh)
+        seen = Sighting(frame.taken_at, passive, visit.motion.verdict)
+        return self._tallied(frame, visit, vote, vote.add(seen, self._gallery, self._threshold))
 
     def _new_vote(self, visit: _Visit, at: float) -> Vote:
         visit.vote = Vote(self._rules, self.model, at)
@@ -256,6 +273,10 @@ class Chain:
             with self._timed("surround"):
                 visit.motion.add(pixels, mesh)
         return visit.motion.verdict
+
+    def _passive(self, pixels: Pixels, mesh: Vector) -> float:
+        with self._timed("liveness"):
+            return self._models.passive.score(pixels, mesh)
 
     def _embed(self, aligned: Pixels) -> Vector:
         with self._timed("embed"):

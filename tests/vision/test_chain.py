@@ -130,7 +130,7 @@ def test_a_decision_runs_each_model_no_more_than_the_vote_needs(
                 break
     assert calls["embedder"] == 3
     assert calls["liveness"] == 5
-    assert calls["mesh"] == 5
+    assert calls["mesh"] == 3
     assert calls["detector"] <= 2
 
 
