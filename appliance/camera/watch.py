@@ -23,10 +23,11 @@ BLACK_SPREAD = 4.0
 FAULT_SECONDS = 2.0
 """Black or frozen for this long is told; a hand over the lens for a moment is not."""
 BLACK_SECONDS = 1800.0
-"""Black for this long ends the frames, since a fresh start may wake a sensor. Not sooner: a lobby with its lights
-off looks like a lens cap, and one start an hour or two through the night is enough."""
+"""A picture that was black from the start ends the frames only after this long: a lobby with its lights off looks
+like a lens cap. One that goes black ends them after FAULT_SECONDS, since a fresh start may wake the sensor."""
 FIRST_SECONDS = 15.0
 """A camera may take this long to start."""
+CLOSE_SECONDS = 1.0
 SAMPLE = 24
 """Every 24th pixel each way: 540 samples of a 640 x 480 frame."""
 
@@ -39,6 +40,7 @@ class Watch:
         self._shape = None if any_size else (height, width, 3)
         self._sample: Pixels | None = None
         self._changed_at: float | None = None
+        self._began_at: float | None = None
         self._seen_at: float | None = None
         self.black = False
         """Nothing has been seen for FAULT_SECONDS: a lens cap, a dead sensor, or night."""
@@ -52,17 +54,17 @@ class Watch:
         at = frame.taken_at
         if self._sample is None or not np.array_equal(sample, self._sample):
             self._sample, self._changed_at = sample, at
-        if self._seen_at is None or float(sample.mean()) > BLACK_MEAN or float(sample.std()) > BLACK_SPREAD:
+        if self._began_at is None:
+            self._began_at = at
+        if float(sample.mean()) > BLACK_MEAN or float(sample.std()) > BLACK_SPREAD:
             self._seen_at = at
-        self.black = at - self._seen_at >= FAULT_SECONDS
-        if at - self._seen_at >= BLACK_SECONDS:
+        unseen = at - (self._began_at if self._seen_at is None else self._seen_at)
+        self.black = unseen >= FAULT_SECONDS
+        if unseen >= (BLACK_SECONDS if self._seen_at is None else FAULT_SECONDS):
             return "black"
         # A black picture may well be the same each time: with the gain low, what noise there is rounds to nothing.
         still = self._changed_at is not None and at - self._changed_at >= FAULT_SECONDS
-        return "frozen" if still and self._shape and not self._unseen(at) else None
-
-    def _unseen(self, at: float) -> bool:
-        return self._seen_at is not None and at > self._seen_at
+        return "frozen" if still and self._shape and not unseen else None
 
 
 _REMEDIES = {
@@ -90,13 +92,14 @@ class WatchedCamera:
         self._stall_seconds = stall_seconds
         self.fault = "ok"
         """What ended the frames: `stalled`, `black`, `frozen`, `wrong_size`, or still `ok`."""
+        self._thread = threading.Thread(target=self._take, name="camera", daemon=True)
         self._fresh = threading.Condition()
         self._frame: Frame | None = None
         self._ended: BaseException | None = None
 
     def frames(self) -> Iterator[Frame]:
         """Judged frames. Raises CameraError, with `fault` set, when they cannot be believed any more."""
-        threading.Thread(target=self._take, name="camera", daemon=True).start()
+        self._thread.start()
         patience = max(FIRST_SECONDS, self._stall_seconds)
         while True:
             frame = self._wait(patience)
@@ -119,9 +122,16 @@ class WatchedCamera:
         scene: str | None = getattr(self._camera, "scene", None)
         return scene
 
-    def close(self) -> None:
-        """End the frames. The process should end too: a hung capture cannot be given back."""
+    def close(self) -> bool:
+        """End the frames, and wait a moment for the capture to end. True: it did.
+
+        False: it hangs, and the process should end at once, since a thread inside a driver does not survive
+        the interpreter's own clearing up.
+        """
         self._camera.close()
+        if self._thread.ident is not None:
+            self._thread.join(CLOSE_SECONDS)
+        return not self._thread.is_alive()
 
     def _take(self) -> None:
         """The camera's own thread."""

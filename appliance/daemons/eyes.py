@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sqlite_utils import Database
 
+from appliance.camera.watch import WatchedCamera
 from appliance.config import CameraConfig, Config
 from appliance.errors import KeyFileError, ModelError, StoreError
 from appliance.facts import TEMPLATE_DIMENSIONS, Alive, Event, EventType, PassShown
@@ -43,7 +44,7 @@ class Reporter:
         self._rate = 0.0
         self._ready = False
 
-    def saw(self, glimpse: Glimpse, now: float, scene: str | None) -> None:
+    def saw(self, glimpse: Glimpse, now: float, camera: WatchedCamera) -> None:
         """One frame was looked at. `now` in monotonic seconds."""
         if glimpse.match is not None and not self._doorline.send(glimpse.match):
             log.warning("the door did not take a match: it is not running, or restarting")
@@ -53,10 +54,10 @@ class Reporter:
             self._since = now
             notify.ready("watching")
         if now - self._alive_at >= ALIVE_SECONDS:
-            self.beat("ok", now)
+            self.beat("ok" if camera.condition == "ok" else "blind", now)
         if glimpse.match is not None or now - self._status_at >= STATUS_SECONDS:
             self._status_at = now
-            self._status.publish(self._shown(glimpse) | {"camera": "ok", "fps": round(self._rate, 1), "scene": scene})
+            self._status.publish(self._shown(glimpse) | self._camera(camera))
 
     def showed(self, shown: PassShown) -> None:
         """Somebody held up what calls itself a visitor's pass."""
@@ -91,6 +92,9 @@ class Reporter:
         self._alive_at = now
         self._doorline.send(Alive("vision", now, detail))
         notify.watchdog()
+
+    def _camera(self, camera: WatchedCamera) -> dict[str, Any]:
+        return {"camera": camera.condition, "fps": round(self._rate, 1), "scene": camera.scene}
 
     def _shown(self, glimpse: Glimpse) -> dict[str, Any]:
         liveness = glimpse.liveness

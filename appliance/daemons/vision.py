@@ -1,6 +1,7 @@
 """The vision process: camera to chain to doorline. No network, no GPIO."""
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -71,12 +72,16 @@ def _watch(config: Config, chain: Chain, reporter: Reporter, stop: threading.Eve
                 if (gallery := enrolled.fresh(frame.taken_at)) is not None:
                     chain.set_gallery(gallery)
             glimpse = chain.step(frame)
-            reporter.saw(glimpse, time.monotonic(), camera.scene)
+            reporter.saw(glimpse, time.monotonic(), camera)
             if passes is not None and (shown := passes.look(frame, glimpse.stage)) is not None:
                 reporter.showed(shown)
     except CameraError as error:
         log.error("%s", error)
         reporter.blind(camera.fault if camera else "missing")
         return 1
+    finally:
+        if camera is not None and not camera.close():
+            log.error("the camera's driver hangs; ending without it")
+            os._exit(1)
     log.info("the frames have come to their end")
     return 0

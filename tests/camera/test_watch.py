@@ -36,7 +36,15 @@ def test_frozen_is_a_fault_after_two_seconds():
 
 
 @pytest.mark.parametrize("picture", [lambda seed: noisy(seed, 0, 3), lambda _: np.zeros(SHAPE, np.uint8)])
-def test_black_is_told_after_two_seconds_and_is_a_fault_only_when_no_night_explains_it(picture):
+def test_a_picture_that_goes_black_is_a_fault_after_two_seconds(picture):
+    found = faults([*(noisy(seed) for seed in range(30)), *(picture(seed) for seed in range(100))])
+    first = found.index("black")
+    assert (first - 29) / 30 == pytest.approx(FAULT_SECONDS, abs=0.05)
+    assert set(found[:first]) == {None}
+
+
+@pytest.mark.parametrize("picture", [lambda seed: noisy(seed, 0, 3), lambda _: np.zeros(SHAPE, np.uint8)])
+def test_black_from_the_start_may_be_night_and_is_told_at_once_but_a_fault_much_later(picture):
     watch = Watch(SHAPE[1], SHAPE[0])
     told, found = [], []
     for second in range(int(BLACK_SECONDS) + 2):
