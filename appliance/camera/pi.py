@@ -56,10 +56,9 @@ class PiCamera:
         first, seq = None, -1
         try:
             while not self._stop.is_set():
-                # Picamera2 keeps one complete frame, always the newest, and returns that one or waits for the next.
-                # Not flush=True: it refuses every frame whose exposure began before the call, and since sensors
-                # run free, that is one or two of three.
-                request = self._camera.capture_request()
+                # Nothing exposed before this call: at the door an old frame is worth nothing. A sensor runs free, so
+                # this passes over every other frame; the chain on a board takes longer than two.
+                request = self._camera.capture_request(flush=True)
                 try:
                     taken_ns = int(request.get_metadata()["SensorTimestamp"])
                     pixels = self._copy(request)
@@ -68,6 +67,8 @@ class PiCamera:
                 first = taken_ns if first is None else first
                 seq = max(seq + 1, round((taken_ns - first) / self._period_ns))
                 yield Frame(seq, taken_ns / 1e9, pixels)
+        except KeyError as error:
+            raise CameraError(f"the camera tells no {error} with its frames; set camera.source = v4l2 for it") from None
         except RuntimeError as error:
             raise CameraError(f"the camera stopped: {error}; check its ribbon cable") from None
         finally:

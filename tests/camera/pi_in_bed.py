@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from picamera2 import Picamera2
 from picamera2.allocators import LibcameraAllocator
+from picamera2.request import CompletedRequest
 
 from appliance.camera import pi
 from appliance.camera.pi import PiCamera
@@ -25,6 +26,15 @@ def raw_modes(camera):
 
 
 Picamera2._get_raw_modes = raw_modes
+told = CompletedRequest.get_metadata
+
+
+def metadata(request):
+    """The virtual camera exposes for no time at all, and does not say so."""
+    return {"ExposureTime": 0} | told(request)
+
+
+CompletedRequest.get_metadata = metadata
 
 
 def opened():
