@@ -104,6 +104,16 @@ class WiegandConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class OsdpConfig:
+    """A card reader, perhaps with a keypad, on an RS-485 line. Its secure channel is always on."""
+
+    device: str = setting("", "Serial line of the reader, such as `/dev/serial/by-id/usb-…`; empty: none.")
+    baud: int = setting(9600, "Its speed: 9600, 19200, 38400, 57600 or 115200.", low=9600, high=115200)
+    address: int = setting(0, "The reader's address on the line.", low=0, high=126)
+    key_file: str = setting("", "File with the reader's own key (SCBK) as 32 hex digits, mode 0600.")
+
+
+@dataclass(frozen=True, slots=True)
 class PassesConfig:
     """Visitors' passes: QR codes shown to the camera."""
 
@@ -230,6 +240,7 @@ class Config:
     pins: PinsConfig = field(default_factory=PinsConfig)
     keypad: KeypadConfig = field(default_factory=KeypadConfig)
     wiegand: WiegandConfig = field(default_factory=WiegandConfig)
+    osdp: OsdpConfig = field(default_factory=OsdpConfig)
     passes: PassesConfig = field(default_factory=PassesConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
     recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
@@ -358,6 +369,10 @@ def _check_across(config: Config) -> None:
             f"pins: lines {sorted(lines)} repeat; each of relay, rex, contact, tamper, fire needs its own"
         )
     _check_wiegand(config.wiegand, lines)
+    if config.osdp.baud not in (9600, 19200, 38400, 57600, 115200):
+        raise ConfigError(f"osdp.baud = {config.osdp.baud}: must be 9600, 19200, 38400, 57600 or 115200")
+    if config.osdp.device and not config.osdp.key_file:
+        raise ConfigError("osdp.key_file: a reader is believed by its key only; name the file that holds it")
     mqtt = config.mqtt
     if mqtt.host and not mqtt.tls and mqtt.host not in ("127.0.0.1", "::1", "localhost"):
         raise ConfigError(f"mqtt.tls = false: only for a broker on this machine, not {mqtt.host!r}; set tls = true")

@@ -48,6 +48,10 @@ class KeypadError(LintelError, OSError):
     """The keypad is missing or was unplugged."""
 
 
+class ReaderError(LintelError, OSError):
+    """A card reader cannot be reached."""
+
+
 class BrokerError(LintelError, ConnectionError):
     """The MQTT broker cannot be reached or refuses this door."""
 

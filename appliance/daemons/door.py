@@ -15,6 +15,7 @@ from appliance.door.listener import Listener
 from appliance.door.lock import Lock
 from appliance.door.loop import Loop
 from appliance.door.machine import Door
+from appliance.door.osdp import OsdpReader
 from appliance.door.passdesk import PassDesk
 from appliance.door.passgate import PassGate
 from appliance.door.pinhash import PinHash
@@ -57,12 +58,14 @@ def main(config: Config) -> int:
     for switch in lines.switches.values():
         switch.watch(inbox.edge)
     vision, net = uid(config.users.vision), uid(config.users.net)
-    threads: list[Journal | Listener | Keypad | PassDesk | WiegandReader] = [journal]
+    threads: list[Journal | Listener | Keypad | PassDesk | WiegandReader | OsdpReader] = [journal]
     threads += [desk] if desk else []
     line, show = run / "doorline.sock", desk.show if desk else None
     threads.append(Listener(lambda: Doorline(line, vision, net), pins.digest, inbox, show))
     if lines.reader is not None:
         threads.append(card_reader(lines.reader, pins, inbox))
+    if config.osdp.device:
+        threads.append(OsdpReader(config.osdp, config.keypad.idle_seconds, pins.digest, pins.card, inbox))
     if (keys := opener(config.keypad)) is not None:
         threads.append(Keypad(keys, config.keypad.idle_seconds, pins.digest, inbox, hand.key if hand else None))
     try:

@@ -33,6 +33,13 @@ class KeypadState:
 
 
 @dataclass(frozen=True, slots=True)
+class ReaderState:
+    """How the card reader fares: `ok`, `lost`, or `unproven`: it speaks without knowing the key."""
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class PinUnusable:
     """A PIN was entered, but there is no key to hash it with."""
 
@@ -96,6 +103,7 @@ Item = (
     | AdminUnlock
     | Alive
     | KeypadState
+    | ReaderState
     | PinUnusable
     | Written
     | Spent

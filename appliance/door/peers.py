@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.door.inbox import Item, KeypadState, PinUnusable, Refusals, StoreState
+from appliance.door.inbox import Item, KeypadState, PinUnusable, ReaderState, Refusals, StoreState
 from appliance.door.report import Report
 from appliance.facts import Alive
 
@@ -21,21 +21,25 @@ class Peers:
         self._report = report
         self._alive_at: float | None = now
         self._vision_lost = self._keypad_lost = False
+        self._reader = "ok"
 
     def hear(self, item: Item) -> News | None:
         """One of them speaks."""
+        news: News | None = None
         match item:
             case Alive(_, at, detail):
-                return self._alive(at, detail)
+                news = self._alive(at, detail)
             case KeypadState(state):
-                return self._keypad(state)
+                news = self._keypad(state)
+            case ReaderState(state):
+                news = self._reader_state(state)
             case StoreState(state):
-                return self._store(state)
+                news = self._store(state)
             case Refusals(counts):
-                return "doorline_refused", dict(counts)
+                news = "doorline_refused", dict(counts)
             case PinUnusable(keypad):
-                return "pin_unusable", {"keypad": keypad}
-        return None
+                news = "pin_unusable", {"keypad": keypad}
+        return news
 
     def watch(self, now: float) -> News | None:
         """Somebody should have spoken."""
@@ -56,6 +60,12 @@ class Peers:
         if state == "lost":
             return "keypad_lost", {}
         return ("keypad_back", {}) if lost and state == "ok" else None
+
+    def _reader_state(self, state: str) -> News | None:
+        before, self._reader = self._reader, state
+        if state == before:
+            return None
+        return {"lost": "reader_lost", "unproven": "reader_unproven"}.get(state, "reader_back"), {"reader": "osdp"}
 
     def _store(self, state: str) -> News | None:
         before, self._report.store = self._report.store, state
