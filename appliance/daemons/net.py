@@ -11,7 +11,7 @@ from pathlib import Path
 from appliance import __version__
 from appliance.config import Config
 from appliance.daemons.duties import LatestEvents, keep, listen, tidy
-from appliance.daemons.visitor import checked, screen_reader, visitor_means
+from appliance.daemons.visitor import visitor
 from appliance.fleet.uplink import Uplink, make_uplink
 from appliance.store.database import FILE, connect
 from appliance.store.events import EventLog
@@ -43,10 +43,7 @@ def main(config: Config) -> int:
         __version__,
         simulated,
         passive_threshold=config.liveness.passive_threshold,
-        screen=checked(config.screen),
-        means=visitor_means(run, state / FILE),
-        read_screen=screen_reader(run),
-        events_days=config.retention.events_days,
+        visitor=visitor(config),
     )
     page, listener = make_server(app, config.web.host, config.web.port), listen(config.web)
     duties = [keep("retention", lambda: tidy(state / FILE, config.retention, bool(config.mqtt.host), stop), stop)]

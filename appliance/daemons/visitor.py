@@ -1,21 +1,28 @@
 """What the visitor's screen may do to the world: pass a PIN to the door, put a call for help on record."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from appliance.config import ScreenConfig
+from appliance.config import Config, ScreenConfig
 from appliance.errors import ConfigError, DoorlineError
 from appliance.facts import Event, EventType
-from appliance.store.database import connect
+from appliance.store.database import FILE, connect
 from appliance.store.events import EventLog
 from appliance.system import clock
 from appliance.system.doorline import DoorlineSender, PinDigits
 from appliance.system.status import read_status
-from appliance.web.screenpages import Means
+from appliance.web.visitor import Means, ReadScreen, Visitor
 
 LONGEST_HELP, LONGEST_ADDRESS = 80, 200
+
+
+def visitor(config: Config) -> Visitor:
+    """What the net process gives the screen. Raises ConfigError."""
+    run = Path(config.paths.run)
+    means = visitor_means(run, Path(config.paths.state) / FILE)
+    days = config.retention.events_days
+    return Visitor(checked(config.screen), means, screen_reader(run), screen_stamp(run), events_days=days)
 
 
 def visitor_means(run: Path, file: Path) -> Means:
@@ -40,9 +47,26 @@ def visitor_means(run: Path, file: Path) -> Means:
     return Means(send_pin, call_help)
 
 
-def screen_reader(run: Path) -> Callable[[], Mapping[str, Mapping[str, Any] | None]]:
+def screen_reader(run: Path) -> ReadScreen:
     """The two statuses that the screen follows."""
     return lambda: {name: read_status(run / name / "status.json") for name in ("door", "vision")}
+
+
+def screen_stamp(run: Path) -> Callable[[], object]:
+    """Differs once one of them was written anew; each writing is a file of its own."""
+    paths = [run / name / "status.json" for name in ("door", "vision")]
+
+    def stamp() -> object:
+        found = []
+        for path in paths:
+            try:
+                told = path.stat()
+                found.append((told.st_ino, told.st_mtime_ns))
+            except OSError:
+                found.append((0, 0))
+        return tuple(found)
+
+    return stamp
 
 
 def checked(config: ScreenConfig) -> ScreenConfig:

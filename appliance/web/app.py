@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,17 +14,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from appliance.config import ScreenConfig, SiteConfig
+from appliance.config import SiteConfig
 from appliance.errors import LintelError
 from appliance.web import assets
 from appliance.web.guard import SECURITY_HEADERS, Guard
-from appliance.web.languages import Language
 from appliance.web.reader import LatestEvents, Reader, ReadStatus
-from appliance.web.screenfeed import MAX_SCREENS, ReadScreen, ScreenFeed
+from appliance.web.screenfeed import MAX_SCREENS, ScreenFeed
 from appliance.web.screenfeed import TICK_SECONDS as SCREEN_TICK_SECONDS
-from appliance.web.screenpages import Means, ScreenPages
+from appliance.web.screenpages import ScreenPages
 from appliance.web.stream import Stream
 from appliance.web.view import START_SECONDS, fresh
+from appliance.web.visitor import Visitor
 
 MAX_EVENTS = 200
 DEFAULT_EVENTS = 50
@@ -41,19 +41,14 @@ def build_app(
     clock: Callable[[], float] = time.monotonic,
     wall: Callable[[], float] = time.time,
     start_seconds: float = START_SECONDS,
-    screen: ScreenConfig | None = None,
-    means: Means | None = None,
-    read_screen: ReadScreen | None = None,
-    events_days: int = 90,
-    languages: Mapping[str, Language] | None = None,
+    visitor: Visitor | None = None,
 ) -> Starlette:
     """Build the app of the first page and the visitor's screen.
 
     `read_status()` gives `{"door": {...} | None, "vision": ..., "net": ...}`; `latest_events(n)` the
     newest n events in their wire form, in any order. Both are called from one thread of the app's
     own, never two at once: open the database in there (lazily), not where the app is built.
-    `read_screen()` gives the door's and vision's only, for a thread that no slow disk holds up; else `read_status`
-    does. `means` is what the screen may do, `events_days` how long an event is kept; `languages` stands in for ours.
+    `visitor`: what the screen at `/door` is given; None: it can only be looked at.
     For `start_seconds` a process that has said nothing yet is no alarm.
     `close()` of each of `app.state.streams` ends open ones; `server.PageServer` does it on its way out.
     """
@@ -72,12 +67,9 @@ def build_app(
     stream = Stream(reader, hello)
     pages = Pages(site, version, simulated)
     data = Data(reader, hello, version, clock)
-    told = screen or ScreenConfig()
-    feed = ScreenFeed(
-        read_screen or read_status, clock, answer_seconds=told.answer_seconds, start_seconds=start_seconds
-    )
+    given = visitor or Visitor()
+    feed = ScreenFeed(given, given.read or read_status, clock, start_seconds)
     screens = Stream(feed, hello, tick_seconds=SCREEN_TICK_SECONDS, most=MAX_SCREENS)
-    door = ScreenPages(pages.render, config=told, means=means, events_days=events_days, known=languages, clock=clock)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -96,7 +88,7 @@ def build_app(
             Route("/status.json", data.status),
             Route("/stream", stream),
             Route("/healthz", data.healthz),
-            *door.routes(),
+            *ScreenPages(pages.render, given, clock).routes(),
             Route("/door/stream", screens),
         ],
         middleware=[Middleware(Guard)],

@@ -6,7 +6,6 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -14,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from appliance.config import ScreenConfig
 from appliance.errors import LintelError
 from appliance.system.doorline import Budget
 from appliance.web import languages
 from appliance.web.qr import qr_path
 from appliance.web.screen import TONES
+from appliance.web.visitor import Visitor
 
 PIN_RATE, PIN_BURST = 0.5, 4
 """PINs a second in the long run and at once; the door counts wrong ones and pauses besides."""
@@ -30,48 +29,32 @@ _ANSWER = {"Cache-Control": "no-store"}
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What the screen may do to the world. Each returns soon; `call_help` may wait for the disk."""
-
-    send_pin: Callable[[str], bool]
-    """Digits to the door; False: it does not take them."""
-    call_help: Callable[[], bool]
-    """Put a call on record; True: a host will hear of it now. Raises LintelError."""
-
-
 class ScreenPages:
     """Endpoints under /door."""
 
     def __init__(
-        self,
-        render: Callable[..., str],
-        *,
-        config: ScreenConfig,
-        means: Means | None,
-        events_days: int,
-        known: Mapping[str, languages.Language] | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        self, render: Callable[..., str], visitor: Visitor, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`render(template, **values)`; without `means` the screen can only be looked at."""
-        self._means, self._clock = means, clock
-        self._languages = known or languages.load()
+        """`render(template, **values)`."""
+        self._means, self._clock = visitor.means, clock
+        self._languages = visitor.languages or languages.load()
         self._pins = Budget(PIN_RATE, PIN_BURST)
         self._help: tuple[float, bool] | None = None
         self._calling = asyncio.Lock()
         self._speech = _speech()
         self._words = json.dumps(
-            {code: _shown(language, events_days) for code, language in self._languages.items()}, ensure_ascii=False
+            {code: _shown(language, visitor.events_days) for code, language in self._languages.items()},
+            ensure_ascii=False,
         ).encode()
-        default = self._languages.get(config.language) or next(iter(self._languages.values()))
+        default = self._languages.get(visitor.config.language) or next(iter(self._languages.values()))
         self._page = render(
             "door.html",
-            screen=config,
+            screen=visitor.config,
             language=default,
             languages=tuple(self._languages.values()),
             shows=TONES,
-            words=_shown(default, events_days)["words"],
-            qr=qr_path(config.notice_url),
+            words=_shown(default, visitor.events_days)["words"],
+            qr=qr_path(visitor.config.notice_url),
         )
 
     def routes(self) -> list[Route]:

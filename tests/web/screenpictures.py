@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from appliance.web import languages
-from appliance.web.screenpages import Means
+from appliance.web.visitor import Means
 from tests.web import screens
 from tests.web.browser import CHROMIUM, Browser
 from tests.web.demo import running

@@ -7,8 +7,8 @@ from typing import Any
 
 from appliance.config import ScreenConfig
 from appliance.web.app import build_app
-from appliance.web.screenpages import Means
 from appliance.web.server import PageServer, make_server
+from appliance.web.visitor import Means, Visitor
 from tests.web import states
 from tests.web.demo import SITE
 
@@ -73,9 +73,7 @@ def serve(
         clock=lambda: states.MONO,
         wall=lambda: states.UTC,
         start_seconds=0,
-        screen=config,
-        means=means or Means(lambda digits: True, lambda: True),
-        **more,
+        visitor=Visitor(config, means or Means(lambda digits: True, lambda: True), **more),
     )
     return make_server(app, "127.0.0.1", port)
 

@@ -15,8 +15,8 @@ from appliance.system.status import StatusFile, read_status
 from appliance.web import languages
 from appliance.web.app import build_app
 from appliance.web.screen import TONES
-from appliance.web.screenpages import Means
 from appliance.web.server import make_server
+from appliance.web.visitor import Means, Visitor
 from tests.web import demo, screens, states
 from tests.web.browser import CHROMIUM, Browser
 from tests.web.screenpictures import DISPLAYS, mirrored
@@ -74,8 +74,7 @@ def served(world: World, **more: Any) -> Any:
         clock=lambda: states.MONO,
         wall=lambda: states.UTC,
         start_seconds=0,
-        means=Means(world.send, world.call),
-        **({"screen": screens.CONFIG} | more),
+        visitor=Visitor(**({"config": screens.CONFIG, "means": Means(world.send, world.call)} | more)),
     )
     return demo.running(make_server(app, "127.0.0.1", 0))
 
@@ -224,7 +223,7 @@ def test_hostile_content_stays_text(browser: Browser, world: World) -> None:
         "vision": states.vision(EVIL, hint=EVIL),
     }
     config = ScreenConfig(help_text=EVIL, notice_url=f"https://example.org/{EVIL}")
-    with served(world, screen=config) as url:
+    with served(world, config=config) as url:
         browser.events.clear()
         browser.open(f"{url}door", 480, 800)
         shows(browser, "idle")
@@ -328,7 +327,7 @@ def test_an_answer_shows_within_a_tenth_of_a_second(browser: Browser, tmp_path: 
         demo.SITE,
         "0.1.0",
         True,
-        screen=ScreenConfig(answer_seconds=3),
+        visitor=Visitor(ScreenConfig(answer_seconds=3)),
     )
 
     def tell(number: int, why: str | None) -> float:

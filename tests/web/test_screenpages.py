@@ -11,7 +11,7 @@ from appliance.config import ScreenConfig
 from appliance.errors import StoreError
 from appliance.web.app import build_app
 from appliance.web.guard import MAX_BODY
-from appliance.web.screenpages import Means
+from appliance.web.visitor import Means, Visitor
 from tests.web import demo, screens, states
 
 with warnings.catch_warnings():
@@ -41,8 +41,7 @@ class World:
             clock=lambda: self.now,
             wall=lambda: states.UTC,
             start_seconds=0,
-            screen=ScreenConfig(**config),
-            means=Means(self.send, self.call),
+            visitor=Visitor(ScreenConfig(**config), Means(self.send, self.call)),
         )
         self.client = TestClient(app, base_url=f"http://{HOST}", raise_server_exceptions=False)
 
