@@ -1,15 +1,18 @@
 """Visitors' passes at the real door process: good ones open once, bad ones never, and a kill gives nothing back."""
 
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
+import cv2
 import pytest
 
-from appliance.access.passes import Pass, signed
-from appliance.config import PassesConfig
+from appliance.access.passes import Pass, signed, to_text
+from appliance.config import CameraConfig, PassesConfig
 from appliance.facts import PassShown
 from appliance.store.database import FILE, connect
 from appliance.store.passes import Passbook
@@ -17,6 +20,7 @@ from appliance.system.clock import now
 from appliance.system.keys import DeviceKey
 from appliance.system.passkey import PassKey
 from tests.beds.door import DoorChild, eventually
+from tests.vision.test_passes import scene
 
 
 @pytest.fixture
@@ -120,3 +124,26 @@ def test_a_door_that_reads_no_passes_throws_them_away(child, issued):
     time.sleep(0.5)
     assert not child.released
     assert [event.type for event in child.events() if event.type == "access"] == []
+
+
+def test_from_the_lens_to_the_relay(child, issued, tmp_path):
+    """The real vision process looks at pictures of an empty room, then of a room with a pass held up."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    held_up = scene(to_text(token(child, issued)), 300)
+    for number in range(60):
+        cv2.imwrite(str(pictures / f"{number:03}.png"), scene() if number < 15 else held_up)
+    camera = CameraConfig(source="replay", path=str(pictures), rate=15)
+    child.config = replace(child.config, camera=camera, passes=PassesConfig(camera=True, stride=5))
+    start(child)
+    words = [sys.executable, "-m", "appliance", "--config", str(child.file), "vision"]
+    vision = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=child.log_file)
+    try:
+        child.await_release(20)
+    finally:
+        vision.kill()
+        vision.wait()
+    assert decided(child, 1) == ["granted"]
+    unlocked = next(event for event in child.events() if event.why == "unlocked")
+    assert (unlocked.by, unlocked.person) == ("pass", issued.person)
+    assert unlocked.detail["latency_ms"] < 1000
