@@ -1,7 +1,7 @@
 """Frame by frame, from an empty doorway to a Match. Staged, so that nobody there costs little.
 
 idle, far   the detector alone, on every n-th frame
-near        the largest face only: landmarks on every frame, the detector on every fifth; bystanders' faces are
+near        the largest face only: landmarks on every frame, the detector on every sixth; bystanders' faces are
             never meshed or embedded
 checking    the face is near, frontal, sharp and well lit: liveness and templates go to the vote; at a camera's
             pace every second frame is only skimmed
@@ -11,7 +11,7 @@ resting     a conclusion fell; nothing more until the face leaves or the rest is
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from time import perf_counter, process_time
+from time import perf_counter, thread_time
 
 import numpy as np
 
@@ -28,8 +28,8 @@ from appliance.vision.vote import Rest, Rules, Sighting, Vote, same_place
 
 __all__ = ["Chain", "Glimpse", "VisionModels"]
 
-DETECT_STRIDE = 5
-"""While a face is followed by its landmarks the detector looks on every fifth frame for who else is there. The
+DETECT_STRIDE = 6
+"""While a face is followed by its landmarks the detector looks on every sixth frame (0.2 s) for who else is there. The
 followed one's identity does not hang on this: landmarks, place and template must go on from frame to frame."""
 APPROACH = 0.75
 """From this share of the near width on the detector runs on every frame, so that `since` is the true start."""
@@ -110,7 +110,7 @@ class Chain:
 
     def step(self, frame: Frame) -> Glimpse:
         """Look at one frame. Frames come in order; a gap, or one out of order, ends the visit."""
-        begun = process_time()
+        begun = thread_time()
         visit = self._visit
         if visit is not None and not 0 < frame.taken_at - visit.last <= FOLLOW_SECONDS:
             visit = self._visit = None
@@ -118,7 +118,7 @@ class Chain:
         visit = self._visit
         if visit is None or visit.vote is None:
             return glimpse
-        visit.cpu_ms += (process_time() - begun) * 1e3
+        visit.cpu_ms += (thread_time() - begun) * 1e3
         if glimpse.match is None:
             return glimpse
         self._visit = None
