@@ -17,6 +17,8 @@ from appliance.errors import ConfigError
 
 SITE_FILE = Path("/etc/lintel/lintel.toml")
 BOARD_FILE = Path("/etc/lintel/board.toml")
+PINS = ("relay", "rex", "contact", "tamper", "fire", "green", "red", "buzzer")
+"""Settings of [pins] that name a line."""
 
 
 def setting(  # noqa: D103 - private helper of the tables below
@@ -80,6 +82,9 @@ class PinsConfig:
     contact: int = setting(22, "Line of the door contact; a closed door pulls it to ground.", low=-1, high=53)
     tamper: int = setting(-1, "Line of the case's tamper switch; a closed case pulls it to ground.", low=-1, high=53)
     fire: int = setting(-1, "Line of the fire alarm's relay; an open (or cut) line releases the door.", low=-1, high=53)
+    green: int = setting(-1, "Line of a green lamp beside the door; high lights it.", low=-1, high=53)
+    red: int = setting(-1, "Line of a red lamp; high lights it.", low=-1, high=53)
+    buzzer: int = setting(-1, "Line of a buzzer; high sounds it.", low=-1, high=53)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,8 @@ class WiegandConfig:
 
     d0: int = setting(-1, "Line of the reader's D0, through a level shifter: it idles at 5 V.", low=-1, high=53)
     d1: int = setting(-1, "Line of the reader's D1.", low=-1, high=53)
+    out_d0: int = setting(-1, "Line to another panel's D0: whoever is let in, their card is sent.", low=-1, high=53)
+    out_d1: int = setting(-1, "Line to another panel's D1.", low=-1, high=53)
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,11 +370,9 @@ def _check_across(config: Config) -> None:
             f"recognition.votes = {config.recognition.votes}: must not exceed recognition.window "
             f"= {config.recognition.window}"
         )
-    lines = [n for n in (getattr(config.pins, key) for key in ("relay", "rex", "contact", "tamper", "fire")) if n >= 0]
+    lines = [n for n in (getattr(config.pins, key) for key in PINS) if n >= 0]
     if len(set(lines)) != len(lines):
-        raise ConfigError(
-            f"pins: lines {sorted(lines)} repeat; each of relay, rex, contact, tamper, fire needs its own"
-        )
+        raise ConfigError(f"pins: lines {sorted(lines)} repeat; each of {', '.join(PINS)} needs its own")
     _check_wiegand(config.wiegand, lines)
     if config.osdp.baud not in (9600, 19200, 38400, 57600, 115200):
         raise ConfigError(f"osdp.baud = {config.osdp.baud}: must be 9600, 19200, 38400, 57600 or 115200")
@@ -381,9 +386,9 @@ def _check_across(config: Config) -> None:
 
 
 def _check_wiegand(wiegand: WiegandConfig, taken: list[int]) -> None:
-    if (wiegand.d0 < 0) != (wiegand.d1 < 0):
-        raise ConfigError("wiegand.d0 and wiegand.d1: set both or neither")
-    own = [line for line in (wiegand.d0, wiegand.d1) if line >= 0]
+    if (wiegand.d0 < 0) != (wiegand.d1 < 0) or (wiegand.out_d0 < 0) != (wiegand.out_d1 < 0):
+        raise ConfigError("wiegand.d0 and d1, and wiegand.out_d0 and out_d1: set both or neither")
+    own = [line for line in (wiegand.d0, wiegand.d1, wiegand.out_d0, wiegand.out_d1) if line >= 0]
     if len({*own, *taken}) != len(own) + len(taken):
         raise ConfigError(f"wiegand: lines {sorted(own)} must differ from each other and from those of [pins]")
 

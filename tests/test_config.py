@@ -192,8 +192,8 @@ def configs(draw: st.DrawFn) -> Config:
     built["site"] |= {"site": draw(name), "door": draw(name), "timezone": draw(st.sampled_from(ZONES))}
     built["recognition"]["window"] = draw(st.integers(built["recognition"]["votes"], 30).filter(lambda n: n >= 3))
     lines = draw(st.permutations(range(54)))
-    built["pins"] |= dict(zip(("relay", "rex", "contact", "tamper", "fire"), lines, strict=False))
-    built["wiegand"] = {"d0": lines[5], "d1": lines[6]}
+    built["pins"] |= dict(zip(config.PINS, lines, strict=False))
+    built["wiegand"] = dict(zip(("d0", "d1", "out_d0", "out_d1"), lines[len(config.PINS) :], strict=False))
     built["osdp"] |= {"device": "", "key_file": "", "baud": draw(st.sampled_from((9600, 115200)))}
     built["mqtt"] |= {"tls": True, "cert": "", "key": ""}
     return Config(**{key: get_type_hints(Config)[key](**values) for key, values in built.items()})

@@ -6,17 +6,14 @@ import threading
 from pathlib import Path
 
 from appliance.config import Config
-from appliance.daemons.doorparts import card_reader, pass_desk, rules, store_opener, uid
-from appliance.door.cards import WiegandReader
+from appliance.daemons.doorparts import Part, both, inputs, other_panel, pass_desk, rules, store_opener, uid
+from appliance.door.feedback import Feedback
 from appliance.door.inbox import Inbox
 from appliance.door.journal import Journal
-from appliance.door.keypad import Keypad, opener
 from appliance.door.listener import Listener
 from appliance.door.lock import Lock
 from appliance.door.loop import Loop
 from appliance.door.machine import Door
-from appliance.door.osdp import OsdpReader
-from appliance.door.passdesk import PassDesk
 from appliance.door.passgate import PassGate
 from appliance.door.pinhash import PinHash
 from appliance.door.pins import open_lines
@@ -37,9 +34,10 @@ def main(config: Config) -> int:
     lines = open_lines(config.pins, config.wiegand)
     lock, inbox, pins = Lock(lines.relay, config.door.lock), Inbox(), PinHash()
     hand = Hand(lines.bench) if lines.bench else None
-    status = StatusFile(run / "status.json")
+    status, lamps = StatusFile(run / "status.json"), Feedback(lines.lamps)
+    tell = both(status.publish, lamps.told) if lines.lamps else status.publish
     journal = Journal(store_opener(Path(config.paths.state), pins), inbox, clock.now)
-    desk = pass_desk(config, inbox)
+    desk, panel = pass_desk(config, inbox), other_panel(config, lines.panel) if lines.panel else None
     loop = Loop(
         door=Door(config.door.unlock_seconds, config.door.held_seconds, config.door.relock_on_close),
         lock=lock,
@@ -47,10 +45,11 @@ def main(config: Config) -> int:
         inbox=inbox,
         record=journal,
         rules=rules(config),
-        report=Report(status.publish, lines.bench, keypad=config.keypad.source),
+        report=Report(tell, lines.bench, keypad=config.keypad.source),
         now=clock.now,
         moved=hand.lock_moved if hand else None,
         passes=PassGate(desk.spend) if desk else None,
+        granted=panel.granted if panel else None,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
@@ -58,16 +57,12 @@ def main(config: Config) -> int:
     for switch in lines.switches.values():
         switch.watch(inbox.edge)
     vision, net = uid(config.users.vision), uid(config.users.net)
-    threads: list[Journal | Listener | Keypad | PassDesk | WiegandReader | OsdpReader] = [journal]
-    threads += [desk] if desk else []
+    threads: list[Part] = [journal]
+    threads += [thread for thread in (desk, panel) if thread is not None]
     line, show = run / "doorline.sock", desk.show if desk else None
     threads.append(Listener(lambda: Doorline(line, vision, net), pins.digest, inbox, show))
-    if lines.reader is not None:
-        threads.append(card_reader(lines.reader, pins, inbox))
-    if config.osdp.device:
-        threads.append(OsdpReader(config.osdp, config.keypad.idle_seconds, pins.digest, pins.card, inbox))
-    if (keys := opener(config.keypad)) is not None:
-        threads.append(Keypad(keys, config.keypad.idle_seconds, pins.digest, inbox, hand.key if hand else None))
+    threads += [lamps] if lines.lamps else []
+    threads += inputs(config, lines, pins, inbox, hand.key if hand else None)
     try:
         for thread in threads:
             thread.start()
@@ -79,8 +74,9 @@ def main(config: Config) -> int:
     finally:
         lock.close()
         notify.stopping()
-        for part in (*threads[::-1], status):
+        for part in threads[::-1]:
             part.close()
+        status.close()
 
 
 def rest(config: Config) -> int:

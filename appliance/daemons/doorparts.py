@@ -3,22 +3,28 @@
 import logging
 import os
 import pwd
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 from appliance.access.decide import Rules
 from appliance.config import Config
 from appliance.door.cards import WiegandReader
 from appliance.door.inbox import Post
 from appliance.door.journal import Store
+from appliance.door.keypad import Keypad, opener
+from appliance.door.osdp import OsdpReader
+from appliance.door.panel import Panel, Register
 from appliance.door.passdesk import Papers, PassDesk
 from appliance.door.pinhash import PinHash
-from appliance.door.pins import PulseIn
+from appliance.door.pins import Lines, PulseOut
 from appliance.errors import ModelError
 from appliance.system.manifest import embedder_id, folder
 
 log = logging.getLogger(__name__)
+
+Publish = Callable[[Mapping[str, Any]], None]
 
 NOBODY = -2
 """A uid that no process has."""
@@ -39,6 +45,16 @@ def rules(config: Config) -> Rules:
         votes=config.recognition.votes,
         passive_threshold=config.liveness.passive_threshold,
     )
+
+
+def both(one: Publish, other: Publish) -> Publish:
+    """Tells two the same."""
+
+    def tell(status: Mapping[str, Any]) -> None:
+        one(status)
+        other(status)
+
+    return tell
 
 
 def uid(user: str) -> int:
@@ -84,9 +100,43 @@ def pass_desk(config: Config, inbox: Post) -> PassDesk | None:
     return PassDesk(open_papers, config.site.site, config.site.door, inbox)
 
 
-def card_reader(lines: tuple[PulseIn, PulseIn], pins: PinHash, inbox: Post) -> WiegandReader:
-    """The thread that takes cards in from two lines."""
-    reader = WiegandReader(pins.card, inbox)
-    for bit, line in enumerate(lines):
-        line.watch(partial(reader.pulse, bit))
-    return reader
+class Part(Protocol):
+    """A thread of the door's."""
+
+    def start(self) -> None:
+        """Once."""
+
+    def close(self) -> None:
+        """End it. May be called twice."""
+
+
+def inputs(
+    config: Config, lines: Lines, pins: PinHash, inbox: Post, other_keys: Callable[[str], None] | None
+) -> list[Part]:
+    """The threads that take cards and PINs in, of what is wired."""
+    parts: list[Part] = []
+    if lines.reader is not None:
+        reader = WiegandReader(pins.card, inbox)
+        for bit, line in enumerate(lines.reader):
+            line.watch(partial(reader.pulse, bit))
+        parts.append(reader)
+    if config.osdp.device:
+        parts.append(OsdpReader(config.osdp, config.keypad.idle_seconds, pins.digest, pins.card, inbox))
+    if (keys := opener(config.keypad)) is not None:
+        parts.append(Keypad(keys, config.keypad.idle_seconds, pins.digest, inbox, other_keys))
+    return parts
+
+
+def other_panel(config: Config, lines: tuple[PulseOut, PulseOut]) -> Panel:
+    """The thread that tells another panel whom the door was opened for."""
+
+    def open_register() -> Register:
+        from appliance.store.database import FILE, connect  # noqa: PLC0415
+        from appliance.store.people import People  # noqa: PLC0415
+        from appliance.system.keys import DeviceKey  # noqa: PLC0415
+
+        state = Path(config.paths.state)
+        db = connect(state / FILE, busy_seconds=1.0)
+        return Register(People(db, DeviceKey.load(state)), db.close)
+
+    return Panel(open_register, *lines)

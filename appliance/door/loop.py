@@ -94,8 +94,10 @@ class Loop:
         now: Callable[[], Moment],
         moved: Callable[[DoorCommand], None] | None = None,
         passes: PassGate | None = None,
+        granted: Callable[[str], None] | None = None,
     ) -> None:
-        """`moved` is told of each command after it was driven (the simulated visitor's hand)."""
+        """`moved` is told of each command once driven (the simulated hand), `granted` of whom it was for (a panel)."""
+        self._granted = granted
         self._passes = passes or PassGate()
         self._door, self._lock, self._switches, self._inbox = door, lock, switches, inbox
         self._record, self._rules, self._report, self._now, self._moved = record, rules, report, now, moved
@@ -249,6 +251,9 @@ class Loop:
         if late:
             detail["late"] = True
         self._drive(self._door.step(now, pending.decision), pending.decision.since, detail)
+        person = pending.decision.person
+        if self._granted is not None and person is not None and self._door.lock is DoorCommand.RELEASE:
+            self._granted(person)
         held_back = self._door.lock is not DoorCommand.RELEASE  # a lockdown has begun meanwhile
         told = replace(pending.decision, reason=Reason.LOCKDOWN) if held_back else pending.decision
         self._report.answered(told, self._now().mono)

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
@@ -23,23 +23,24 @@ OnChange = Callable[[str, bool, float], None]
 
 
 class RelayLine:
-    """The relay's coil on one line. Taken at rest: no pulse."""
+    """The relay's coil, or a lamp, on one line. Taken at rest: no pulse."""
 
-    def __init__(self, pin: Any, active_high: bool) -> None:
+    def __init__(self, pin: Any, active_high: bool, name: str = "relay") -> None:
         self._pin = pin
         self._active_high = active_high
-        with _explained("relay"):
+        self._name = name
+        with _explained(name):
             pin.output_with_state(not active_high)
 
     def energise(self, on: bool) -> None:
         """Current, or none. Raises LockError."""
-        with _explained("relay"):
+        with _explained(self._name):
             self._pin.state = on is self._active_high
 
     @property
     def energised(self) -> bool:
         """What the line says, read back. Raises LockError."""
-        with _explained("relay"):
+        with _explained(self._name):
             return bool(self._pin.state) is self._active_high
 
 
@@ -126,6 +127,10 @@ class Lines:
     """The other end of the wires, where the pins are simulated."""
     reader: tuple[PulseIn, PulseIn] | None = None
     """D0 and D1 of a Wiegand reader."""
+    lamps: dict[str, RelayLine] = field(default_factory=dict)
+    """Those that are wired, of `green`, `red` and `buzzer`."""
+    panel: tuple[PulseOut, PulseOut] | None = None
+    """D0 and D1 to another panel."""
 
 
 class Bench:
@@ -177,11 +182,29 @@ def open_lines(config: PinsConfig, wiegand: WiegandConfig | None = None) -> Line
                 pins[name] = factory.pin(number)
     switches = {name: Switch(name, pin, _ACTIVE_LOW[name]) for name, pin in pins.items()}
     bench = Bench(relay_pin, config.relay_active_high, pins) if config.driver == "mock" else None
-    reader = None
-    if wiegand is not None and wiegand.d0 >= 0:
-        with _explained("reader"):
-            reader = PulseIn("wiegand.d0", factory.pin(wiegand.d0)), PulseIn("wiegand.d1", factory.pin(wiegand.d1))
-    return Lines(relay, switches, bench, reader)
+    reader, panel = _wiegand(factory, wiegand) if wiegand is not None else (None, None)
+    lamps = {name: getattr(config, name) for name in ("green", "red", "buzzer")}
+    lit = {name: _lamp(factory, name, line) for name, line in lamps.items() if line >= 0}
+    return Lines(relay, switches, bench, reader, lit, panel)
+
+
+def _lamp(factory: Any, name: str, line: int) -> RelayLine:
+    with _explained(name):
+        pin = factory.pin(line)
+    return RelayLine(pin, True, name)
+
+
+def _wiegand(
+    factory: Any, config: WiegandConfig
+) -> tuple[tuple[PulseIn, PulseIn] | None, tuple[PulseOut, PulseOut] | None]:
+    reader = panel = None
+    with _explained("wiegand"):
+        if config.d0 >= 0:
+            reader = PulseIn("wiegand.d0", factory.pin(config.d0)), PulseIn("wiegand.d1", factory.pin(config.d1))
+        if config.out_d0 >= 0:
+            out = factory.pin(config.out_d0), factory.pin(config.out_d1)
+            panel = PulseOut("wiegand.out_d0", out[0]), PulseOut("wiegand.out_d1", out[1])
+    return reader, panel
 
 
 def _real_factory() -> Any:

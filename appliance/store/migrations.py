@@ -168,5 +168,14 @@ CREATE TABLE cards (
 CREATE INDEX cards_pid ON cards (pid);
 """
 
-MIGRATIONS: tuple[str, ...] = (f"{FIRST}\nPRAGMA application_id = {APPLICATION_ID};", PASSES_AND_CARDS)
+CARDS_SENT_ON = """
+-- The number under its owner's key, for a door that is another panel's reader.
+ALTER TABLE cards ADD COLUMN sealed BLOB;
+"""
+
+MIGRATIONS: tuple[str, ...] = (
+    f"{FIRST}\nPRAGMA application_id = {APPLICATION_ID};",
+    PASSES_AND_CARDS,
+    CARDS_SENT_ON,
+)
 """Step n takes a file from version n to n + 1."""

@@ -213,16 +213,29 @@ class People:
     def set_card(self, pid: str, text: str, by: str) -> None:
         """Give a person the card with this number, `BITS:FACILITY:NUMBER`, instead of the one they had.
 
-        Only its keyed hash is stored. Raises CardError: it is somebody else's.
+        Its keyed hash is stored, and the number sealed under the person's own key. Raises CardError: it is
+        somebody else's.
         """
         digest = self._keys.card_digest(text)
+        sealed = self._sealer(pid).seal(text.encode(), f"card:{pid}")
         with transaction(self._db):
             self._known(pid)
             holder = self._db.execute("SELECT pid FROM cards WHERE digest = ?", (digest,)).fetchone()
             if holder is not None and holder[0] != pid:
                 raise CardError("this card is somebody else's already; take it away from them first, or use another")
             self._db.execute("DELETE FROM cards WHERE pid = ?", (pid,))
-            self._change("card_set", pid, by, "INSERT INTO cards VALUES (?, ?, ?)", digest, pid, self._now().utc)
+            sql = "INSERT INTO cards (digest, pid, set_at, sealed) VALUES (?, ?, ?, ?)"
+            self._change("card_set", pid, by, sql, digest, pid, self._now().utc, sealed)
+
+    def card_of(self, pid: str) -> str | None:
+        """The number of a person's card, `BITS:FACILITY:NUMBER`; None if they have none, or are gone."""
+        with snapshot(self._db):
+            row = self._db.execute(
+                "SELECT person_key, sealed FROM cards JOIN people USING (pid) WHERE pid = ?", (pid,)
+            ).fetchone()
+        if row is None or row[1] is None:
+            return None
+        return self._keys.person(pid, row[0]).unseal(row[1], f"card:{pid}").decode()
 
     def remove_card(self, pid: str, by: str) -> None:
         """No card opens the door for them."""
