@@ -114,6 +114,7 @@ class Feedback(threading.Thread):
         self._lamps = dict(lamps)
         self._status: Mapping[str, Any] = {}
         self._cue, self._since = Cue.IDLE, time.monotonic()
+        self._cues = 0
         self._ending = False
         self._wake = threading.Condition()
 
@@ -127,7 +128,7 @@ class Feedback(threading.Thread):
             passing = self._cue in (Cue.GRANTED, Cue.DENIED) and not over and rest in (Cue.IDLE, Cue.OPEN)
             cue = fresh or (self._cue if passing else rest)
             if fresh or cue is not self._cue:
-                self._cue, self._since = cue, now
+                self._begin(cue, now)
             self._status = status
             self._wake.notify()
 
@@ -138,13 +139,18 @@ class Feedback(threading.Thread):
                 elapsed = time.monotonic() - self._since
                 pause = wait(self._cue, elapsed)
                 if pause is None and self._cue is not standing(self._status):
-                    self._cue, self._since = standing(self._status), time.monotonic()
+                    self._begin(standing(self._status), time.monotonic())
                     continue
-                shown = levels(self._cue, elapsed)
+                shown, playing = levels(self._cue, elapsed), self._cues
             self._drive(shown)
             with self._wake:
-                if not self._ending and time.monotonic() - self._since >= elapsed:
+                # A cue that came while the lamps were driven has already called.
+                if not self._ending and playing == self._cues:
                     self._wake.wait(pause)
+
+    def _begin(self, cue: Cue, now: float) -> None:
+        self._cue, self._since = cue, now
+        self._cues += 1
 
     def close(self) -> None:
         """All off. May be called twice."""

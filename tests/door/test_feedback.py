@@ -100,3 +100,15 @@ def test_a_lamp_that_fails_is_said_once_and_the_others_go_on(caplog):
     feedback.close()
     assert caplog.text.count("GPIO line of red") == 1
     assert green.told[-1] is False
+
+
+def test_no_answer_is_missed_however_fast_they_come():
+    green, red = RecordingRelay(), RecordingRelay()
+    feedback = Feedback({"green": green, "red": red})
+    feedback.start()
+    for number in range(100):
+        denied = number % 2
+        feedback.told({"state": "LOCKED", "answer": (DENIED if denied else GRANTED) | {"n": number}})
+        lamp = red if denied else green
+        eventually(lambda lamp=lamp: lamp.told and lamp.told[-1])
+    feedback.close()
