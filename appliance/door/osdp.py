@@ -165,7 +165,11 @@ class OsdpReader(threading.Thread):
         try:
             info = osdp.PDInfo(self._config.address, line, scbk=key, flags=flags, name="reader")
             # Not started: its own thread would keep a process alive that wants to end.
-            yield line, osdp.ControlPanel([info], log_level=osdp.LogLevel.Critical)
+            try:
+                panel = osdp.ControlPanel([info], log_level=osdp.LogLevel.Critical)
+            except (RuntimeError, TypeError, ValueError) as error:
+                raise ReaderError(f"reader at {self._config.device}: libosdp refuses it: {error!r}") from None
+            yield line, panel
         finally:
             line.close()
 

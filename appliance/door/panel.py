@@ -10,7 +10,7 @@ from typing import Protocol
 
 from appliance.door.cards import Out, send
 from appliance.door.wiegand import card_of
-from appliance.errors import CardError, KeyFileError, LockError, StoreError
+from appliance.errors import CardError
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Panel(threading.Thread):
         while (granted := self._granted.get()) is not None:
             try:
                 self._send(*granted)
-            except (StoreError, KeyFileError, CardError, LockError) as error:
+            except (OSError, CardError) as error:  # StoreError, KeyFileError and LockError are such
                 log.error("the panel was not told: %s", error)
 
     def _send(self, pid: str, at: float) -> None:

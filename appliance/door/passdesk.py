@@ -10,7 +10,7 @@ from typing import Protocol
 
 from appliance.access.passes import PassEntry, Standing, Verify, read, refused
 from appliance.door.inbox import Post, Spent
-from appliance.errors import KeyFileError, StoreError
+from appliance.errors import StoreError
 from appliance.facts import PassShown, Reason
 
 log = logging.getLogger(__name__)
@@ -111,11 +111,11 @@ class PassDesk(threading.Thread):
             self._retry_at = time.monotonic() + RETRY_SECONDS
             try:
                 self._papers = self._open_papers()
-            except (StoreError, KeyFileError) as error:
+            except OSError as error:  # StoreError and KeyFileError are such
                 self._failed(error)
         return self._papers
 
-    def _failed(self, error: StoreError | KeyFileError) -> Reason:
+    def _failed(self, error: OSError) -> Reason:
         log.error("%s; until then no visitor's pass opens", error)
         self._shut()
         return Reason.UNRECORDED
