@@ -184,6 +184,23 @@ def test_a_pause_takes_no_digits_and_says_how_long(page: Browser, world: World) 
     assert page.ask("[...document.querySelectorAll('#pad button')].every(key => key.disabled)")
 
 
+def test_a_face_refused_again_does_not_take_the_pad_away(page: Browser, world: World) -> None:
+    world.on_pin = lambda: world.show("welcome")
+    world.show("face_refused")
+    shows(page, "face_refused")
+    type_pin(page, PIN[:3])
+    page.ask("document.documentElement.dataset.sounded = ''")
+    world.status = screens.answered("unknown_face", n=8)
+    time.sleep(0.3)
+    assert page.ask(f"{ROOT}.dataset.panel") == "pin"
+    assert page.ask("document.querySelectorAll('#dots [data-typed=true]').length") == 3
+    assert page.ask(f"{ROOT}.dataset.sounded") == ""
+    page.ask("[...document.querySelectorAll('#pad .key')][0].click(); document.querySelector('#pad .key-ok').click()")
+    world.status = screens.answered("unknown_face", n=9)
+    shows(page, "welcome")
+    assert world.pins == [PIN[:3] + "1"]
+
+
 def test_help_is_called_and_a_remote_unlock_answers(page: Browser, world: World) -> None:
     press(page, "call-help")
     shows(page, "help_called")

@@ -10,6 +10,8 @@ const PANEL_MS = 30_000;
 const FORGET_MS = 60_000; // A visitor's language and mute last until nobody has touched the screen for this long.
 const ANSWER_MS = 3_000; // A PIN's answer comes within this, or the door is away.
 const HELP_MS = 20_000;
+// The camera answers whoever stands there again and again; that must not take the pad out of their hands.
+const UNASKED = new Set(["face_refused", "face_paused", "not_allowed"]);
 const root = document.documentElement;
 const byId = (id) => document.getElementById(id);
 const first = root.dataset.language;
@@ -46,8 +48,11 @@ function draw() {
   const name = `${shown.show} ${shown.answer ?? ""} ${code}`;
   if (name !== drawn) {
     drawn = name;
-    announce(shown, words(), mono());
-    voice(shown);
+    const busy = root.dataset.panel && shown.tone !== "alarm";
+    if (!busy) {
+      announce(shown, words(), mono());
+      voice(shown);
+    }
   }
   root.dataset.drawn = "true";
 }
@@ -63,10 +68,9 @@ function take(fresh) {
   const answered = fresh.answer && fresh.answer !== seen;
   seen = fresh.answer ?? seen;
   message = fresh;
-  if (answered || fresh.tone === "alarm" || !fresh.pin) {
-    own = null;
-    close();
-  }
+  const urgent = fresh.tone === "alarm" || !fresh.pin;
+  if (urgent || (answered && !UNASKED.has(fresh.show))) own = null;
+  if (urgent || (answered && fresh.tone === "good")) close();
   draw();
 }
 

@@ -16,13 +16,14 @@ const REACH = new Set(["help_called", "help_kept", "help_failed", "out_of_servic
 export function drawScreen(message, language, mono) {
   const words = language.screens[message.show] ?? { title: message.show, help: "" };
   const help = words.help.replace("{wait}", countdown(message.until, mono));
-  root.dataset.show = message.show;
-  root.dataset.tone = message.tone;
-  root.dataset.full = String(!CALM.has(message.tone));
-  root.dataset.reach = String(REACH.has(message.show));
+  mark("show", message.show);
+  mark("tone", message.tone);
+  mark("full", String(!CALM.has(message.tone)));
+  mark("reach", String(REACH.has(message.show)));
   set("title", words.title);
   set("help", help);
-  byId("art").setAttribute("href", `#d-${ART[message.show] ?? "out"}`);
+  const art = `#d-${ART[message.show] ?? "out"}`;
+  if (byId("art").getAttribute("href") !== art) byId("art").setAttribute("href", art);
 }
 
 export function announce(message, language, mono) {
@@ -56,6 +57,11 @@ export function drawClock(code, utc) {
 export function countdown(until, mono) {
   const seconds = Math.max(0, Math.ceil((until ?? mono) - mono));
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+// What stays the same is not written again: each writing costs a small board a new layout.
+function mark(name, value) {
+  if (root.dataset[name] !== value) root.dataset[name] = value;
 }
 
 function set(id, text) {

@@ -11,6 +11,7 @@ export class Pad {
   #pressed;
   #words = {};
   #note = "";
+  #paused = false;
 
   constructor(send, pressed) {
     this.#send = send;
@@ -42,15 +43,13 @@ export class Pad {
 
   // A pause is the door's; the pad only says so and takes nothing meanwhile.
   pause(text) {
-    for (const button of byId("pad").children) button.disabled = Boolean(text);
-    byId("pin-note").textContent = text || this.#note;
-    if (text) {
-      byId("pin-note").dataset.tone = "needs";
-      this.#digits = "";
-      this.#dots();
-    } else if (!this.#note) {
-      delete byId("pin-note").dataset.tone;
-    }
+    if (!text && !this.#paused) return;
+    this.#paused = Boolean(text);
+    if (this.#digits) this.forget();
+    for (const button of byId("pad").children) button.disabled = this.#paused;
+    byId("pin-note").textContent = text;
+    if (text) byId("pin-note").dataset.tone = "needs";
+    else delete byId("pin-note").dataset.tone;
   }
 
   key(key) {
