@@ -63,10 +63,10 @@ def main(handle: int, key: str) -> None:
     while True:
         reader.ctx.refresh()
         if select.select([0], [], [], 0.01)[0]:
-            line = sys.stdin.readline()
-            if not line:
+            data = os.read(0, 4096).decode()  # no buffer of Python's: select knows nothing of it
+            if not data:
                 return
-            waiting.append(line)
+            waiting += data.splitlines()
         told = told or bool(reader.ctx.is_sc_active())
         if waiting and (told or not secure) and time.monotonic() - last > 0.3:
             last = time.monotonic()
