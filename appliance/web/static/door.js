@@ -45,7 +45,8 @@ function draw() {
   drawScreen(shown, words(), mono());
   byId("open-pin").disabled = link === "lost" || !message.pin;
   pad.pause(message.pin_until ? words().screens.pin_paused.help.replace("{wait}", countdown(message.pin_until, mono())) : "");
-  const name = `${shown.show} ${shown.answer ?? ""} ${code}`;
+  // The same refusal of the same face again is no news to the ear.
+  const name = `${shown.show} ${UNASKED.has(shown.show) ? "" : (shown.answer ?? "")} ${code}`;
   if (name !== drawn) {
     drawn = name;
     const busy = root.dataset.panel && shown.tone !== "alarm";
