@@ -10,6 +10,7 @@ from typing import Protocol
 from appliance.door.inbox import PinUnusable, Post
 from appliance.door.wiegand import BIT_SECONDS, GAP_SECONDS, PULSE_SECONDS, Card, Fault, Frames, decode, encode
 from appliance.facts import CardEntry
+from appliance.system.doorline import Budget
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +18,9 @@ NAME = "wiegand"
 IDLE_SECONDS = 1.0
 ROOM = 1024
 """Pulses that may wait; a card has 37 at most."""
+
+FAULTS_A_SECOND, FAULTS_AT_ONCE = 0.2, 5
+"""Frames that are no card, told to the record; the others are counted."""
 
 Digest = Callable[[str], bytes | None]
 """From `Card.text` to 32 bytes; None while there is no key."""
@@ -41,6 +45,7 @@ class WiegandReader(threading.Thread):
         self._pulses: deque[tuple[int, float]] = deque(maxlen=ROOM)
         self._wake = threading.Condition()
         self._ending = False
+        self._faults, self._untold = Budget(FAULTS_A_SECOND, FAULTS_AT_ONCE), 0
 
     def pulse(self, bit: int, at: float) -> None:
         """A line was pulled to ground (`pins.PulseIn`), from the driver's thread."""
@@ -64,14 +69,23 @@ class WiegandReader(threading.Thread):
                 pulses = list(self._pulses)
                 self._pulses.clear()
             for bit, at in pulses:
-                self._tell(frames.pulse(bit, at), at)
+                self._tell(frames.pulse(bit, at), frames)
             if not pulses:
-                now = time.monotonic()
-                self._tell(frames.ended(now), now)
+                self._tell(frames.ended(time.monotonic()), frames)
 
-    def _tell(self, frame: tuple[int, ...] | None, at: float) -> None:
-        if frame is not None:
-            post(decode(frame), NAME, at, self._digest, self._inbox)
+    def _tell(self, frame: tuple[int, ...] | None, frames: Frames) -> None:
+        if frame is None:
+            return
+        found = decode(frame)
+        # A line that flutters makes forty frames a second; each told is a line in the record.
+        if isinstance(found, Fault) and not self._faults.take(time.monotonic()):
+            self._untold += 1
+            return
+        if self._untold:
+            log.warning("%s: %d more frames were no card", NAME, self._untold)
+            self._untold = 0
+        # The age counts from the frame's own end: this thread may have been held up since.
+        post(found, NAME, frames.ended_at, self._digest, self._inbox)
 
 
 class Out(Protocol):

@@ -116,6 +116,8 @@ class Frames:
     def __init__(self) -> None:
         self._bits: list[int] = []
         self._last = 0.0
+        self.ended_at = 0.0
+        """When the last bit came of the frame that was handed out last (monotonic seconds)."""
 
     def pulse(self, bit: int, at: float) -> tuple[int, ...] | None:
         """One more bit at `at` (monotonic seconds). The frame before it, if there was a pause in between."""
@@ -130,6 +132,7 @@ class Frames:
         if not self._bits or now - self._last < GAP_SECONDS:
             return None
         done, self._bits = tuple(self._bits), []
+        self.ended_at = self._last
         return done
 
     @property

@@ -98,11 +98,12 @@ class Judge:
             del self._ids[next(iter(self._ids))]
 
     def _seen(self, fact: Fact) -> bool:
-        if isinstance(fact, Match | PassShown):
-            # One camera, one clock: each vote ends on a later frame than the vote before it, and so with passes.
+        if isinstance(fact, Match | PassShown | PinDigits):
+            # One camera, one screen, one clock: each vote ends on a later frame than the vote before it, and so with
+            # passes and PINs.
             last = self._last.get(type(fact), -math.inf)
-            self._last[type(fact)] = max(fact.taken_at, last)
-            return fact.taken_at <= last
+            self._last[type(fact)] = max(stamp(fact), last)
+            return stamp(fact) <= last
         if isinstance(fact, AdminUnlock):
             seen = fact.id in self._ids
             self.remember(fact.id)

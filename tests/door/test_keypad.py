@@ -224,3 +224,29 @@ def test_close_ends_the_thread_soon(terminal):
     thread.close()
     thread.join(2)
     assert not thread.is_alive()
+
+
+def test_what_was_typed_while_the_hash_was_slow_is_forgotten(monkeypatch, caplog):
+    monkeypatch.setattr("appliance.door.keypad.SLOW_SECONDS", 0.2)
+    batches, read = ["471100#", "471100#", ""], []
+
+    class Buffered:
+        def read(self, timeout):
+            read.append(timeout)
+            time.sleep(0.01)
+            return batches.pop(0) if batches else None
+
+        def close(self):
+            pass
+
+    def slow(digits):
+        time.sleep(0.3)
+        return digest(digits)
+
+    post = RecordingPost()
+    pad = Keypad(Buffered, 10, slow, post)
+    pad.start()
+    pad.join(5)
+    assert len(post.of(PinEntry)) == 1
+    assert 0 in read
+    assert "forgotten" in caplog.text

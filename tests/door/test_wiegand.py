@@ -161,6 +161,34 @@ def test_pulses_on_two_pins_become_a_card(wire: Wire, post: RecordingPost, card:
     assert "4711" not in repr(entry)
 
 
+def test_a_card_that_waited_bears_the_time_it_was_read(post: RecordingPost) -> None:
+    reader = WiegandReader(lambda text: text.encode(), post)
+    long_ago = time.monotonic() - 60
+    for number, bit in enumerate(encode(Card(26, 120, 4711))):
+        reader.pulse(bit, long_ago + number * 2e-3)
+    reader.start()
+    (entry,) = eventually(lambda: post.of(CardEntry))
+    assert entry.read_at == pytest.approx(long_ago + 25 * 2e-3)
+    reader.close()
+    reader.join(2)
+
+
+def test_a_line_that_flutters_is_told_a_few_times_and_counted(post: RecordingPost, caplog) -> None:
+    reader = WiegandReader(lambda text: text.encode(), post)
+    start = time.monotonic()
+    for number in range(200):
+        reader.pulse(1, start + number)
+    for number, bit in enumerate(encode(Card(26, 120, 4711))):
+        reader.pulse(bit, start + 300 + number * 2e-3)
+    reader.pulse(0, start + 400)
+    reader.start()
+    eventually(lambda: [entry for entry in post.of(CardEntry) if entry.digest is not None])
+    assert 1 <= len([entry for entry in post.of(CardEntry) if entry.digest is None]) <= 6
+    assert "more frames were no card" in caplog.text
+    reader.close()
+    reader.join(2)
+
+
 def test_two_cards_in_a_row_stay_two(wire: Wire, post: RecordingPost) -> None:
     for number in (1, 2):
         wire.give(encode(Card(26, 1, number)))

@@ -89,6 +89,14 @@ def test_a_match_comes_once_and_only_in_order(line, sender):
     assert [line.receive(1) for _ in range(3)] == [a_match(at), *[Refused(Fault.REPLAYED, ME)] * 2]
 
 
+def test_a_pin_from_the_screen_comes_once(line, sender):
+    digits = PinDigits("471100", "screen", time.monotonic())
+    assert sender.send(digits)
+    assert sender.send(digits)
+    assert line.receive(1) == digits
+    assert line.receive(1).fault is Fault.REPLAYED
+
+
 def test_an_unlock_id_opens_once(line, sender):
     for fact in (AdminUnlock("a", "one", time.monotonic()), AdminUnlock("b", "one", time.monotonic())):
         sender.send(fact)
