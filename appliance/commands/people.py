@@ -16,6 +16,7 @@ from appliance.commands.records import (
     Templates,
     day_end,
     day_start,
+    iso,
     local,
     open_records,
     person_fields,
@@ -26,6 +27,7 @@ from appliance.door.wiegand import card_of
 from appliance.errors import EnrolmentError, LintelError
 from appliance.store.consent import NOTICE, NOTICE_VERSION, Consent, given
 from appliance.store.database import transaction
+from appliance.store.passes import Passbook
 from appliance.store.person import Person
 from appliance.system.clock import now
 
@@ -196,7 +198,12 @@ def _table(people: list[Person], zone: str) -> None:
 
 
 def _show(args: argparse.Namespace, config: Config, records: Records) -> int:
-    fields = person_fields(records.people.find(args.who))
+    person = records.people.find(args.who)
+    passes = [one for one in Passbook(records.db).list() if one.pid == person.pid]
+    fields = person_fields(person) | {
+        "card": records.people.card_of(person.pid),
+        "passes": [f"{one.id} until {iso(one.end)}" + " (revoked)" * one.revoked for one in passes],
+    }
     if args.json:
         print(json.dumps(fields, ensure_ascii=False))
         return 0

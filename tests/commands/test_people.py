@@ -108,6 +108,16 @@ def test_at_a_terminal_the_notice_is_shown_and_the_answer_counts(
     assert len(lintel.people().list()) == (code == 0)
 
 
+def test_show_prints_all_that_is_kept(lintel: Shell, tmp_path: Path) -> None:
+    lintel("people", "add", "Ada", "--pin")
+    lintel("people", "set-card", "Ada", "120:4711")
+    lintel("pass", "issue", "Ada", "--from", "2026-11-01", "--until", "2026-11-02", "--out", str(tmp_path / "pass.png"))
+    told = lintel.json("people", "show", "Ada")
+    assert told["card"] == "26:120:4711"
+    assert len(told["passes"]) == 1
+    assert "until 2026-11-02" in told["passes"][0]
+
+
 def test_one_bad_photo_and_nothing_is_stored(lintel: Shell, tmp_path: Path) -> None:
     broken, missing = tmp_path / "broken.jpg", tmp_path / "missing.jpg"
     broken.write_bytes(OBAMA.read_bytes()[:500])

@@ -56,7 +56,7 @@ def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         unfinished.replace(base)
     root = tmp_path_factory.mktemp(request.param)
     run("tar", "-C", root, "-xf", base)
-    # This machine's way to the package indexes.
+    # The host's own settings for pip and certificates, where it has any.
     for name in ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt", "/etc/hosts"):
         if Path(name).exists():
             shutil.copy(name, root / name[1:])
