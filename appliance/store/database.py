@@ -111,19 +111,45 @@ def data_version(db: Database) -> int:
         return int(db.execute("PRAGMA data_version").fetchone()[0])
 
 
+@contextmanager
+def lenient(db: Database) -> Iterator[None]:
+    """Within this, text that is not UTF-8 is read with U+FFFD in it, so that one damaged row is one row's fault."""
+    db.conn.text_factory = _any_text
+    try:
+        yield
+    finally:
+        db.conn.text_factory = str
+
+
 def roster_version(db: Database) -> int:
-    """A number that grows with every change to people, whichever connection made it."""
-    return int(meta(db, "roster_version"))
+    """A number that grows with every change to people, whichever connection made it. Raises StoreError."""
+    version = meta(db, "roster_version")
+    if not isinstance(version, int):
+        raise missing(db, "roster_version")
+    return version
+
+
+class NoValueError(StoreError, KeyError):
+    """The database keeps no such value about itself."""
 
 
 def meta(db: Database, key: str) -> int | bytes:
-    """One value the database keeps about itself. KeyError if it has none of that name."""
+    """One value the database keeps about itself. Raises NoValueError, StoreError."""
     with _explained(db, "read"):
         row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     if row is None:
-        raise KeyError(key)
+        raise missing(db, key)
     value: int | bytes = row[0]
     return value
+
+
+def missing(db: Database, key: str) -> NoValueError:
+    """What to raise where the database has lost one of its own values."""
+    path = _path(db)
+    return NoValueError(
+        f"{path} cannot be read: its value {key} is missing or damaged; stop lintel, move the file aside and restore "
+        f"a backup"
+    )
 
 
 def faults(db: Database) -> list[str]:
@@ -211,6 +237,10 @@ def _enter_wal(db: Database, busy_seconds: float) -> None:
             if _code(error) not in ("SQLITE_BUSY", "SQLITE_LOCKED") or time.monotonic() >= until:
                 raise
         time.sleep(0.01)
+
+
+def _any_text(text: bytes) -> str:
+    return text.decode(errors="replace")
 
 
 def _version(db: Database) -> int:

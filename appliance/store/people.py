@@ -5,18 +5,18 @@ name and the PIN's digest are sealed under the person's own key.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from types import MappingProxyType
 from typing import Any
 from unicodedata import normalize
 from uuid import uuid4
 
 from sqlite_utils import Database
 
-from appliance.access.roster import Roster, RosterPerson
+from appliance.access.roster import Roster
 from appliance.errors import CardError
 from appliance.facts import Moment
+from appliance.store import rights
 from appliance.store.consent import Consent
-from appliance.store.database import roster_version, snapshot, transaction, truncate_log
+from appliance.store.database import snapshot, transaction, truncate_log
 from appliance.store.events import EventLog
 from appliance.store.person import Audit, Person, UnknownPersonError, clean_name, nobody, unaided_clock
 from appliance.store.pins import PinRefusedError, issue, refuse, shortest_for
@@ -54,6 +54,7 @@ class People:
         self._db = db
         self._keys = keys
         self._now = now
+        self._damaged: set[str] = set()
         self._audit = Audit(db, log, now)
 
     @property
@@ -242,13 +243,12 @@ class People:
         self._change("card_removed", pid, by, "DELETE FROM cards WHERE pid = ?", pid)
 
     def roster(self) -> Roster:
-        """What the door needs to decide. Consents whose term is over now do not count."""
+        """What the door needs to decide. Consents whose term is over now do not count.
+
+        A PIN whose record is damaged is left out, and logged once; everybody else's rights are current.
+        """
         with snapshot(self._db):
-            version, now = roster_version(self._db), self._now().utc
-            persons, pins = self._persons(), self._digests()
-            cards = dict(self._db.execute("SELECT digest, pid FROM cards").fetchall())
-        people = {person.pid: _roster_person(person, now) for person in persons}
-        return Roster(MappingProxyType(people), MappingProxyType(pins), version, MappingProxyType(cards))
+            return rights.read(self._db, self._keys, self._now().utc, self._damaged)
 
     def _change(self, why: str, pid: str, by: str, sql: str, *values: Any) -> None:
         with transaction(self._db):
@@ -267,11 +267,9 @@ class People:
         return self._keys.person(pid, row[0])
 
     def _persons(self, pid: str | None = None) -> Sequence[Person]:
-        groups: dict[str, set[str]] = {}
-        for member, group in self._db.execute("SELECT pid, name FROM memberships"):
-            groups.setdefault(member, set()).add(group)
+        groups = rights.groups(self._db)
         rows = self._db.query(_PERSONS, {"pid": pid})
-        return [self._person(row, frozenset(groups.get(row["pid"], ()))) for row in rows]
+        return [self._person(row, groups.get(row["pid"], frozenset())) for row in rows]
 
     def _person(self, row: dict[str, Any], groups: frozenset[str]) -> Person:
         pid = row["pid"]
@@ -301,16 +299,3 @@ class People:
     def _pin_holders(self, besides: str) -> int:
         with snapshot(self._db):
             return int(self._db.execute("SELECT COUNT(*) FROM pins WHERE pid <> ?", (besides,)).fetchone()[0])
-
-
-def _roster_person(person: Person, now: float) -> RosterPerson:
-    return RosterPerson(
-        pid=person.pid,
-        active=not person.suspended,
-        extended=person.extended,
-        consent=person.consent is not None and now < person.consent.expires_at,
-        valid_from=person.valid_from,
-        valid_until=person.valid_until,
-        groups=person.groups,
-        has_templates=person.templates > 0,
-    )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlite_utils import Database
 
 from appliance.errors import KeyFileError
-from appliance.store.database import meta, transaction
+from appliance.store.database import meta, missing, transaction
 
 
 class Sealer(Protocol):
@@ -74,7 +74,8 @@ def keyed(db: Database) -> bool:
 
 
 def salt(db: Database, name: str) -> bytes:
-    """`pin_salt` or `site_salt`: 16 random bytes, made with the database."""
+    """`pin_salt` or `site_salt`: 16 random bytes, made with the database. Raises StoreError: lost."""
     value = meta(db, name)
-    assert isinstance(value, bytes)  # noqa: S101 - the schema's first step writes them
+    if not isinstance(value, bytes):
+        raise missing(db, name)
     return value

@@ -18,6 +18,7 @@ from appliance.store import database
 from appliance.store.database import connect, data_version, faults, meta, roster_version, transaction, truncate_log
 from appliance.store.events import EventLog
 from appliance.store.migrations import APPLICATION_ID, MIGRATIONS
+from appliance.store.sealing import keyed, salt
 
 from .conftest import event
 
@@ -267,3 +268,15 @@ def test_services_that_start_together_make_one_database(path: Path) -> None:
 def test_what_it_does_not_know_about_itself(db: Database) -> None:
     with pytest.raises(KeyError):
         meta(db, "nothing")
+
+
+def test_a_value_the_database_lost_is_a_store_error_with_a_remedy(db: Database) -> None:
+    db.execute("UPDATE meta SET value = x'00' WHERE key = 'roster_version'")
+    with pytest.raises(StoreError, match=r"roster_version .*backup"):
+        roster_version(db)
+    db.execute("DELETE FROM meta")
+    with pytest.raises(StoreError, match=r"roster_version .*backup"):
+        roster_version(db)
+    with pytest.raises(StoreError, match=r"site_salt .*backup"):
+        salt(db, "site_salt")
+    assert not keyed(db)

@@ -333,3 +333,24 @@ def test_a_card_is_kept_as_a_keyed_hash_only(people: People, path: Path, keys: D
     assert dict(people.roster().cards) == {}
     disk = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert b"120:471" not in disk
+
+
+def test_a_damaged_record_takes_nobody_elses_rights(
+    people: People, db: Database, keys: DeviceKey, log: EventLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    ada, bob, eve = (people.add(name, by="cli", groups=["staff"]).pid for name in ("Ada", "Bob", "Eve"))
+    for pid in (ada, bob, eve):
+        people.set_pin(pid, by="cli")
+    people.set_card(ada, "26:120:4711", "cli")
+    db.execute("UPDATE names SET sealed = zeroblob(length(sealed)) WHERE pid = ?", (ada,))
+    db.execute("UPDATE pins SET sealed = x'00' WHERE pid = ?", (bob,))
+    db.execute("UPDATE people SET suspended = 1 WHERE pid = ?", (eve,))
+    for _ in range(2):
+        roster = people.roster()
+        assert set(roster.people) == {ada, bob, eve}
+        assert set(roster.pins.values()) == {ada, eve}
+        assert roster.cards == {keys.card_digest("26:120:4711"): ada}
+        assert not roster.people[eve].active
+    assert [bob in record.getMessage() for record in caplog.records] == [True]
+    db.execute("UPDATE people SET person_key = x'00' WHERE pid = ?", (ada,))
+    assert set(people.roster().pins.values()) == {eve}
