@@ -1,5 +1,6 @@
 """The store as the door uses it: its record, its people, its key. Belongs to the journal's thread."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from appliance.access.roster import Roster
 from appliance.door.inbox import History
 from appliance.door.pinhash import PinHash
 from appliance.errors import KeyFileError
-from appliance.facts import ClockQuality, Credential, Event, EventType, Moment, Reason
+from appliance.facts import ClockQuality, Credential, Event, Moment, Reason
 from appliance.store.ballast import FILE as BALLAST_FILE
 from appliance.store.ballast import Ballast
 from appliance.store.chain import StoredEvent
@@ -25,6 +26,18 @@ ROSTER_SECONDS = 300.0
 """Consents run out by the clock alone, so people are read again this often even if nothing changed."""
 BALLAST_SECONDS = 60.0
 HISTORY_EVENTS = 200
+"""Of each kind below."""
+COUNTING = (
+    (Reason.UNKNOWN_PIN, Credential.PIN),
+    (Reason.UNKNOWN_CARD, Credential.CARD),
+    (Reason.SPOOF, Credential.FACE),
+    (Reason.GRANTED, Credential.FACE),
+    (Reason.GRANTED, Credential.ADMIN),
+)
+"""What `Lockouts.after` counts, and unlocks used. Not the rest: refusals of a keypad that is locked out come by
+the hundred and would push out why it is."""
+
+log = logging.getLogger(__name__)
 
 
 class Memory:
@@ -67,10 +80,11 @@ class Memory:
 
     def history(self, now: Moment) -> History:
         """Failures and grants that still count, and unlocks that were used, as far as the record goes back."""
-        rows = self._log.latest(HISTORY_EVENTS, (EventType.PIN,))
-        rows += self._log.latest(HISTORY_EVENTS, (EventType.ACCESS, EventType.SPOOF))
+        rows, faults = self._log.latest_readable(COUNTING, HISTORY_EVENTS)
+        if faults:
+            log.error("%d events are passed over for the lock-outs; the first: %s", len(faults), faults[0])
         boot = clock.boot_id()
-        told = [(outcome(row), happened(row, now, boot)) for row in sorted(rows, key=lambda row: row.seq)]
+        told = [(outcome(row), happened(row, now, boot)) for row in rows]
         ids = [row.detail.get("id") for row in rows]
         return History(
             tuple((what, at) for what, at in told if what is not None),

@@ -16,8 +16,18 @@ from appliance.errors import StoreError
 from appliance.facts import ClockQuality, Event, EventType, Moment
 from appliance.store import retention
 from appliance.store.ballast import Ballast
-from appliance.store.chain import DETAIL_BYTES, GENESIS, ChainReport, Gap, StoredEvent, canonical, uuid7, verify
-from appliance.store.database import roster_version, snapshot, transaction, truncate_log
+from appliance.store.chain import (
+    DETAIL_BYTES,
+    GENESIS,
+    ChainReport,
+    Gap,
+    StoredEvent,
+    Unreadable,
+    canonical,
+    uuid7,
+    verify,
+)
+from appliance.store.database import lenient, roster_version, snapshot, transaction, truncate_log
 
 SHORT_LOG_PAGES = 32
 """Length of the write-ahead log, in pages of 4 KB, once the disk was full. SQLite's own default is 1000."""
@@ -31,7 +41,10 @@ _SELECT = f"SELECT {_COLUMNS} FROM events"  # noqa: S608 - constants
 
 
 class EventLog:
-    """Appends events to the chain and reads them back. One per connection, so one per thread."""
+    """Appends events to the chain and reads them back. One per connection, so one per thread.
+
+    Reading raises StoreError, also for a row that is damaged.
+    """
 
     def __init__(
         self, db: Database, boot: str | None = None, config: str | None = None, ballast: Ballast | None = None
@@ -75,6 +88,25 @@ class EventLog:
         which = f"WHERE type IN ({', '.join('?' * len(words))})" if words else ""
         return self._read(f"{which} ORDER BY seq DESC LIMIT ?", *words, count)[::-1]
 
+    def latest_readable(
+        self, kinds: Iterable[tuple[str, str]], count: int
+    ) -> tuple[list[StoredEvent], list[StoreError]]:
+        """The newest `count` events of each kind, `why` and `by`, oldest first; and what is wrong with damaged ones.
+
+        Fast however long the record is.
+        """
+        where = 'WHERE why = ? AND "by" = ? ORDER BY seq DESC LIMIT ?'
+        events: list[StoredEvent] = []
+        faults: list[StoreError] = []
+        with snapshot(self._db), lenient(self._db):
+            for kind in kinds:
+                for row in self._db.execute(f"{_SELECT} {where}", (*kind, count)):
+                    try:
+                        events.append(_stored(row))
+                    except StoreError as error:
+                        faults.append(error)
+        return sorted(events, key=lambda event: event.seq), faults
+
     def unsettled(self, limit: int = 200, after: int = 0) -> list[StoredEvent]:
         """Events above `after` that no host has acknowledged, oldest first."""
         return self._read("WHERE settled_at IS NULL AND seq > ? ORDER BY seq LIMIT ?", after, limit)
@@ -104,7 +136,7 @@ class EventLog:
 
     def verify_chain(self) -> ChainReport:
         """Walk the whole record. Raises StoreError only if it cannot be read."""
-        with snapshot(self._db):
+        with snapshot(self._db), lenient(self._db):
             return verify(self._links(), self._head()[0])
 
     def prune(self, at: Moment, days: int, undelivered: bool = False) -> int:
@@ -176,16 +208,19 @@ class EventLog:
         # A record cut short by force still goes on; verify_chain names the place.
         return int(counter[0]), row[0] if row else GENESIS
 
-    def _links(self) -> Iterator[StoredEvent | Gap]:
+    def _links(self) -> Iterator[StoredEvent | Gap | Unreadable]:
         gaps = [Gap(*row) for row in self._db.execute("SELECT first, last, prev, hash, why FROM gaps ORDER BY first")]
         for row in self._db.execute(f"{_SELECT} ORDER BY seq"):
             while gaps and gaps[0].first < row[0]:
                 yield gaps.pop(0)
-            yield _stored(row)
+            try:
+                yield _stored(row)
+            except StoreError as error:
+                yield Unreadable(row[0], str(error))
         yield from gaps
 
     def _read(self, where: str, *values: Any) -> list[StoredEvent]:
-        with snapshot(self._db):
+        with snapshot(self._db), lenient(self._db):
             return [_stored(row) for row in self._db.execute(f"{_SELECT} {where}", values)]
 
 
@@ -235,6 +270,21 @@ def _row(event: StoredEvent) -> tuple[Any, ...]:
 
 
 def _stored(row: Sequence[Any]) -> StoredEvent:
+    """Raises StoreError: the row is damaged."""
+    try:
+        event = _unchecked(row)
+        if not isinstance(event.detail, dict):
+            raise TypeError("detail is not an object")
+        _ = event.at, event.time  # both raise for numbers that are no time
+    except (ValueError, TypeError, OverflowError, OSError, RecursionError) as error:
+        raise StoreError(
+            f"event {row[0]} of the record is damaged: {type(error).__name__}; "
+            "see lintel events --verify, and restore a backup to have it again"
+        ) from None
+    return event
+
+
+def _unchecked(row: Sequence[Any]) -> StoredEvent:
     seq, id_, boot, t_ms, quality, mono_ms, kind, why, person, by, score, threshold, live, detail, *rest = row
     config, roster, model, prev, digest, settled_at = rest
     return StoredEvent(

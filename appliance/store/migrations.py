@@ -173,9 +173,15 @@ CARDS_SENT_ON = """
 ALTER TABLE cards ADD COLUMN sealed BLOB;
 """
 
+WHAT_COUNTS = """
+-- The door reads at each start what still counts for its lock-outs, however much has happened since.
+CREATE INDEX events_why ON events (why, "by");
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     f"{FIRST}\nPRAGMA application_id = {APPLICATION_ID};",
     PASSES_AND_CARDS,
     CARDS_SENT_ON,
+    WHAT_COUNTS,
 )
 """Step n takes a file from version n to n + 1."""

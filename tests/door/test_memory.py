@@ -5,7 +5,7 @@ import pytest
 from appliance.access.lockout import Lockouts, Outcome
 from appliance.door.memory import Memory, happened, outcome
 from appliance.door.pinhash import PinHash
-from appliance.errors import KeyFileError
+from appliance.errors import KeyFileError, StoreError
 from appliance.facts import ClockQuality, Credential, Event, EventType, Moment, Reason
 from appliance.store.database import FILE, connect
 from appliance.store.people import People
@@ -154,3 +154,43 @@ def test_a_storm_of_attacks_does_not_push_wrong_pins_out_of_memory(memory):
 def test_used_unlocks_are_remembered(memory):
     memory.append([Event(EventType.ACCESS, "granted", NOW, by="admin", detail={"id": "nonce", "admin": "a"})])
     assert memory.history(NOW).unlock_ids == {"nonce"}
+
+
+def test_refusals_while_locked_out_do_not_push_out_why(memory):
+    wrong_pins(memory, 10)
+    refused = Event(EventType.PIN, "locked_out", NOW, by="pin", detail={"keypad": "keypad"})
+    malformed = Event(EventType.ACCESS, "malformed", NOW, by="card", detail={"keypad": "keypad"})
+    granted = Event(EventType.ACCESS, "granted", NOW, by="pin", person="p")
+    memory.append([refused, malformed, granted] * 300)
+    until = lockouts(memory.history(NOW)).until(["keypad:keypad"], NOW.mono)
+    assert until == pytest.approx(NOW.mono - 1 + 960, abs=0.01)
+
+
+def test_wrong_cards_outlive_a_storm_of_wrong_frames(memory):
+    memory.append([Event(EventType.ACCESS, "unknown_card", NOW, by="card", detail={"keypad": "wiegand"})] * 5)
+    memory.append([Event(EventType.ACCESS, "malformed", NOW, by="card", detail={"keypad": "wiegand"})] * 300)
+    assert lockouts(memory.history(NOW)).until(["keypad:wiegand"], NOW.mono) is not None
+
+
+def test_damaged_events_are_passed_over_and_said_once(tmp_path, memory, caplog):
+    wrong_pins(memory, 8)
+    db = connect(tmp_path / FILE)
+    db.execute("DROP TRIGGER events_are_written_once")
+    db.execute("""UPDATE events SET detail = '{"keypad' WHERE seq = 2""")
+    db.execute("UPDATE events SET detail = '[]' WHERE seq = 4")
+    db.execute("UPDATE events SET boot = CAST(x'ff41' AS TEXT) WHERE seq = 6")
+    db.close()
+    assert len(memory.history(NOW).outcomes) == 6
+    assert [record.getMessage()[:8] for record in caplog.records] == ["2 events"]
+
+
+def test_what_was_lost_of_the_database_itself_is_a_fault_of_the_store(tmp_path, memory):
+    db = connect(tmp_path / FILE)
+    db.execute("DELETE FROM meta WHERE key = 'pin_salt'")
+    with pytest.raises(StoreError, match="pin_salt"):
+        memory.changed_roster(0.0)
+    db.execute("DELETE FROM meta WHERE key = 'roster_version'")
+    db.close()
+    with pytest.raises(StoreError, match="roster_version"):
+        memory.changed_roster(0.0)
+    assert memory.history(NOW).outcomes == ()

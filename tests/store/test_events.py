@@ -372,3 +372,46 @@ def test_a_full_disk_without_ballast_is_said_and_nothing_is_half_written(path: P
         assert EventLog(db).head()[0] == int(count) > 10
         assert EventLog(db).verify_chain().holds
         assert faults(db) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        """detail = '{"keypad'""",
+        "detail = '[]'",
+        "tq = 'synbed'",
+        "type = 'pio'",
+        "t_ms = 9223372036854775807",
+    ],
+)
+def test_a_damaged_row_is_a_store_error_and_the_chain_names_it(db: Database, log: EventLog, damage: str) -> None:
+    for _ in range(3):
+        log.append(event(by="face"))
+    db.execute("PRAGMA ignore_check_constraints = 1")
+    db.execute("DROP TRIGGER events_are_written_once")
+    db.execute(f"UPDATE events SET {damage} WHERE seq = 2")
+    for read in (log.latest, log.unsettled, lambda: log.after(0)):
+        with pytest.raises(StoreError, match="event 2 "):
+            read()
+    assert log.verify_chain().broken_at == 2
+    events, faults_ = log.latest_readable([("granted", "face")], 10)
+    assert ([e.seq for e in events], len(faults_)) == ([1, 3], 1)
+
+
+@pytest.mark.parametrize(
+    "damage", ["why = CAST(x'ff41' AS TEXT)", "detail = '{\"x\":NaN}'", 'detail = \'{"x":"\\ud800"}\'']
+)
+def test_a_row_that_still_reads_but_was_altered_is_named_too(db: Database, log: EventLog, damage: str) -> None:
+    for _ in range(3):
+        log.append(event())
+    db.execute("DROP TRIGGER events_are_written_once")
+    db.execute(f"UPDATE events SET {damage} WHERE seq = 2")
+    assert len(log.latest()) == 3
+    assert log.verify_chain().broken_at == 2
+
+
+def test_what_counts_is_found_by_an_index(db: Database, log: EventLog) -> None:
+    plan = db.execute(
+        'EXPLAIN QUERY PLAN SELECT * FROM events WHERE why = ? AND "by" = ? ORDER BY seq DESC LIMIT 9', ("w", "b")
+    ).fetchall()
+    assert ["events_why" in step[3] for step in plan] == [True], "no sorting either"
