@@ -2,11 +2,21 @@
 
 import logging
 import signal
-import threading
 from pathlib import Path
 
 from appliance.config import Config
-from appliance.daemons.doorparts import Part, both, inputs, other_panel, pass_desk, rules, store_opener, uid
+from appliance.daemons.doorparts import (
+    Part,
+    both,
+    inputs,
+    keep,
+    other_panel,
+    pass_desk,
+    rules,
+    store_opener,
+    uid,
+    watch,
+)
 from appliance.door.feedback import Feedback
 from appliance.door.inbox import Inbox
 from appliance.door.journal import Journal
@@ -53,9 +63,7 @@ def main(config: Config) -> int:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
-    threading.excepthook = lambda broken: loop.fail(broken.exc_value)
-    for switch in lines.switches.values():
-        switch.watch(inbox.edge)
+    watch(lines.switches.values(), inbox)
     vision, net = uid(config.users.vision), uid(config.users.net)
     threads: list[Part] = [journal]
     threads += [thread for thread in (desk, panel) if thread is not None]
@@ -65,7 +73,7 @@ def main(config: Config) -> int:
     threads += inputs(config, lines, pins, inbox, hand.key if hand else None)
     try:
         for thread in threads:
-            thread.start()
+            keep(thread).start()
         loop.run()
         return 0
     except Exception:

@@ -3,7 +3,8 @@
 import logging
 import os
 import pwd
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,20 +12,22 @@ from typing import Any, Protocol
 from appliance.access.decide import Rules
 from appliance.config import Config
 from appliance.door.cards import WiegandReader
-from appliance.door.inbox import Post
+from appliance.door.inbox import Inbox, Post
 from appliance.door.journal import Store
 from appliance.door.keypad import Keypad, opener
 from appliance.door.osdp import OsdpReader
 from appliance.door.panel import Panel, Register
 from appliance.door.passdesk import Papers, PassDesk
 from appliance.door.pinhash import PinHash
-from appliance.door.pins import Lines, PulseOut
-from appliance.errors import ModelError
+from appliance.door.pins import Lines, PulseOut, Switch
+from appliance.errors import LockError, ModelError
 from appliance.system.manifest import embedder_id, folder
 
 log = logging.getLogger(__name__)
 
 Publish = Callable[[Mapping[str, Any]], None]
+
+AGAIN_SECONDS = 1.0
 
 NOBODY = -2
 """A uid that no process has."""
@@ -103,11 +106,42 @@ def pass_desk(config: Config, inbox: Post) -> PassDesk | None:
 class Part(Protocol):
     """A thread of the door's."""
 
+    name: str
+
+    def run(self) -> None:
+        """Its work."""
+
     def start(self) -> None:
         """Once."""
 
     def close(self) -> None:
         """End it. May be called twice."""
+
+
+def keep(part: Part) -> Part:
+    """Before its start: when its run() breaks, say so and run it anew a little later. The way out needs none."""
+    work = part.run
+
+    def run() -> None:
+        while True:
+            try:
+                work()
+                return
+            except Exception:
+                log.exception("%s broke; started again in %.0f s", part.name, AGAIN_SECONDS)
+            time.sleep(AGAIN_SECONDS)
+
+    part.run = run  # type: ignore[method-assign]
+    return part
+
+
+def watch(switches: Iterable[Switch], inbox: Inbox) -> None:
+    """Hear of edges. A line that cannot be watched is still read four times a second."""
+    for switch in switches:
+        try:
+            switch.watch(inbox.edge)
+        except LockError as error:
+            log.error("%s; its level is read instead", error)
 
 
 def inputs(
@@ -117,9 +151,12 @@ def inputs(
     parts: list[Part] = []
     if lines.reader is not None:
         reader = WiegandReader(pins.card, inbox)
-        for bit, line in enumerate(lines.reader):
-            line.watch(partial(reader.pulse, bit))
-        parts.append(reader)
+        try:
+            for bit, line in enumerate(lines.reader):
+                line.watch(partial(reader.pulse, bit))
+            parts.append(reader)
+        except LockError as error:
+            log.error("%s; the door goes on without its card reader", error)
     if config.osdp.device:
         parts.append(OsdpReader(config.osdp, config.keypad.idle_seconds, pins.digest, pins.card, inbox))
     if (keys := opener(config.keypad)) is not None:

@@ -122,7 +122,7 @@ class Post(Protocol):
 
 
 class Inbox:
-    """Many writers, one reader. Edges and the journal's answers go before everything else."""
+    """Many writers, one reader. Edges and what the journal says go before everything else, and are never dropped."""
 
     def __init__(self) -> None:
         self._urgent: deque[Item] = deque()
@@ -134,7 +134,10 @@ class Inbox:
         """Add an item; dropped if too many wait. Never waits."""
         with self._wake:
             # The journal's answers come in the number the loop asked for; edges cannot outrun a debounced wire.
-            if isinstance(item, Edge | Written | Spent):
+            # Its other news is seldom, and never told twice: a dropped roster would leave a withdrawn right in force.
+            if isinstance(item, RosterLoaded):
+                self._urgent = deque(other for other in self._urgent if not isinstance(other, RosterLoaded))
+            if isinstance(item, Edge | Written | Spent | RosterLoaded | History | StoreState):
                 self._urgent.append(item)
             elif len(self._others) < ROOM:
                 self._others.append(item)

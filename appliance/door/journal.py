@@ -107,24 +107,38 @@ class Journal(threading.Thread):
         self.join(seconds)
 
     def run(self) -> None:
-        """Until close()."""
+        """Until close(). Whatever breaks in the store, the thread goes on: a damaged record holds nobody in."""
         while True:
-            with self._wake:
-                if not self._ending and not self._has_work():
-                    self._wake.wait(LOOK_SECONDS)
-                ending = self._ending
-            now = time.monotonic()
-            if self._store is None and (now >= self._retry_at or ending):
-                self._open(now)
+            ending = self._ending
+            try:
+                if self._turn():
+                    return
+            except Exception as error:  # noqa: BLE001 - what a damaged file raises cannot be listed
+                self._retry_at = time.monotonic() + RETRY_SECONDS
+                self._failed(error)
+                self._answer_unwritten()
+                if ending:
+                    return
+
+    def _turn(self) -> bool:
+        """One round; true once it is over."""
+        with self._wake:
+            if not self._ending and not self._has_work():
+                self._wake.wait(LOOK_SECONDS)
+            ending = self._ending
+        now = time.monotonic()
+        if self._store is None and (now >= self._retry_at or ending):
+            self._open(now)
+        self._write(now)
+        while ending and self._entries and self._store is not None:
             self._write(now)
-            while ending and self._entries and self._store is not None:
-                self._write(now)
-            if ending:
-                self._close_store()
-                return
-            if now >= self._look_at:
-                self._look_at = now + LOOK_SECONDS
-                self._look(now)
+        if ending:
+            self._close_store()
+            return True
+        if now >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            self._look(now)
+        return False
 
     def _has_work(self) -> bool:
         """With the store down there is nothing to do for an event but to answer its ticket."""
@@ -136,14 +150,22 @@ class Journal(threading.Thread):
         self._retry_at = now + RETRY_SECONDS
         try:
             self._store = self._open_store()
-            if not self._history_told:
-                self._inbox.put(self._store.history(self._now()))
-                self._history_told = True
         except StoreError as error:
             self._failed(error)
             return
+        if not self._history_told:
+            self._inbox.put(self._history(self._store))
+            self._history_told = True
         if not self._entries:  # else it is well only once they are written
             self._tell("ok")
+
+    def _history(self, store: Store) -> History:
+        """None is told where it cannot be read: the record can be written all the same."""
+        try:
+            return store.history(self._now())
+        except Exception as error:  # noqa: BLE001 - as in run()
+            log.error("the record cannot be read back: %s; lock-outs from before this start are forgotten", error)
+            return History(())
 
     def _write(self, now: float) -> None:
         """Write the oldest entries, in one transaction."""
@@ -198,19 +220,24 @@ class Journal(threading.Thread):
             self._key_fault = str(error)
             self._look_at = now + RETRY_SECONDS
         except StoreError as error:
+            self._retry_at = now + RETRY_SECONDS
             self._failed(error)
 
-    def _failed(self, error: StoreError) -> None:
+    def _failed(self, error: Exception) -> None:
         """Say so once, and open anew before the next try. The last people loaded stay in force."""
         if self._state != "failed":
-            log.error("%s; the door goes on without its record", error)
+            said = error if isinstance(error, StoreError) else f"the store broke: {error!r}"
+            log.error("%s; the door goes on without its record", said)
         self._tell("failed")
         self._close_store()
 
     def _close_store(self) -> None:
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        store, self._store = self._store, None
+        if store is not None:
+            try:
+                store.close()
+            except Exception as error:  # noqa: BLE001 - as in run()
+                log.warning("the store did not close: %s", error)
 
     def _tell(self, state: str) -> None:
         if state != self._state:

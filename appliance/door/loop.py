@@ -6,6 +6,7 @@ after RECORD_SECONDS is not waited for any longer. The way out and fire wait for
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from appliance.access.decide import Asked, Rules, decide
@@ -26,6 +27,7 @@ from appliance.door.machine import Contact, Door, Fire, Input, Output, Tamper
 from appliance.door.passgate import PassGate
 from appliance.door.peers import News, Peers
 from appliance.door.report import Report, access_event, keypad_of
+from appliance.errors import LockError
 from appliance.facts import (
     AdminUnlock,
     CardEntry,
@@ -47,6 +49,8 @@ IDLE_SECONDS = 0.25
 """How often the levels of all switches are read again: an edge may have got lost."""
 BEAT_SECONDS = 1.0
 """Watchdog and status at least this often."""
+VITAL = ("rex", "fire")
+"""Switches without which there is no way out: one that cannot be read ends the loop, and it starts anew."""
 UNLOCK_IDS_KEPT = 4096
 OUTCOMES_KEPT = 1000
 
@@ -109,36 +113,31 @@ class Loop:
         self._pending: dict[int, Pending] = {}
         self._tickets = 0
         self._levels: dict[str, bool] = {}
+        self._unreadable: set[str] = set()
         self._levels_at = self._beat_at = 0.0
         self._peers = Peers(report, now().mono)
         self._dropped = 0
         self._stopping = False
-        self._broken: BaseException | None = None
 
     def stop(self) -> None:
         """End run() within IDLE_SECONDS. May be called from a signal handler or another thread."""
         self._stopping = True
 
-    def fail(self, error: BaseException | None) -> None:
-        """Make run() raise within IDLE_SECONDS: a thread that the door needs has broken."""
-        self._broken = error or RuntimeError("a thread broke")
-
     def run(self) -> None:
-        """Until stop(). Raises LockError: the lines cannot be driven or read; and what fail() was given."""
+        """Until stop(). Raises LockError: the lines cannot be driven or read."""
         self.begin()
         notify.ready(self._door.state.value)
         while not self._stopping:
             self.turn(self._inbox.get(self.wait(self._now().mono)))
-            if self._broken is not None:
-                raise self._broken
         self._sys(("stopped", {}))
 
     def begin(self) -> None:
         """Take the door as it stands."""
         now = self._now()
         self._beat_at = now.mono
-        self._levels = {name: switch.active for name, switch in self._switches.items()}
         self._sys(("started", {"simulated": self._report.simulated}))
+        read = {name: self._read(name, switch) for name, switch in self._switches.items()}
+        self._levels = {name: active for name, active in read.items() if active is not None}
         out = self._door.begin(now, contact_open=self._levels.get("contact"), fire=self._levels.get("fire", False))
         self._drive(out)
         self._step(now, Tamper(self._levels.get("tamper", False)))
@@ -176,7 +175,7 @@ class Loop:
             case Match() | PinEntry() | CardEntry() | PassEntry() | AdminUnlock():
                 self._asked(now, item)
             case Spent():
-                if (answered := self._passes.answer(item, now.mono)) is not None:
+                if (answered := self._passes.answer(item, now.mono, partial(self._weigh, now))) is not None:
                     self._conclude(now, *answered)
             case Written():
                 self._written(now, item)
@@ -190,7 +189,7 @@ class Loop:
     # --- who may come in
 
     def _asked(self, now: Moment, credential: Asked) -> None:
-        decision = decide(credential, self._roster, now, self._lockouts, self._rules, lockdown=self._door.lockdown)
+        decision = self._weigh(now, credential)
         if isinstance(credential, AdminUnlock):
             decision = self._once(credential.id, decision)
         if isinstance(credential, PassEntry):
@@ -199,6 +198,9 @@ class Loop:
                 return  # nothing opens before its use is on the disk
             decision = weighed
         self._conclude(now, decision, credential)
+
+    def _weigh(self, now: Moment, credential: Asked) -> Decision:
+        return decide(credential, self._roster, now, self._lockouts, self._rules, lockdown=self._door.lockdown)
 
     def _conclude(self, now: Moment, decision: Decision, credential: Asked) -> None:
         self._count(Outcome(decision.reason, decision.by, decision.person, keypad_of(credential)), now.mono)
@@ -263,7 +265,20 @@ class Loop:
     def _read_levels(self, now: Moment) -> None:
         self._levels_at = now.mono
         for name, switch in self._switches.items():
-            self._level(now, name, switch.active, now.mono)
+            if (active := self._read(name, switch)) is not None:
+                self._level(now, name, active, now.mono)
+
+    def _read(self, name: str, switch: Switch) -> bool | None:
+        """Its level; None: it cannot be read, and the door does without. Raises LockError for the vital ones."""
+        try:
+            return switch.active
+        except LockError:
+            if name in VITAL:
+                raise
+            if name not in self._unreadable:
+                self._unreadable.add(name)
+                self._sys(("line_lost", {"line": name}))
+            return None
 
     def _level(self, now: Moment, name: str, active: bool, at: float) -> None:
         changed, self._levels[name] = self._levels.get(name) is not active, active

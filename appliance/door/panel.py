@@ -42,6 +42,7 @@ class Panel(threading.Thread):
         super().__init__(name="panel", daemon=True)
         self._open, self._d0, self._d1 = open_register, d0, d1
         self._granted: queue.Queue[tuple[str, float] | None] = queue.Queue(ROOM)
+        self._missed = self._missed_told = 0
 
     def granted(self, pid: str) -> None:
         """The door was opened for this person. Never waits."""
@@ -55,6 +56,10 @@ class Panel(threading.Thread):
     def run(self) -> None:
         """Until close()."""
         while (granted := self._granted.get()) is not None:
+            missed = self._missed
+            if missed > self._missed_told:
+                log.warning("the panel was not told of %d: too many wait", missed - self._missed_told)
+                self._missed_told = missed
             try:
                 self._send(*granted)
             except (OSError, CardError) as error:  # StoreError, KeyFileError and LockError are such
@@ -78,4 +83,4 @@ class Panel(threading.Thread):
         try:
             self._granted.put_nowait(item)
         except queue.Full:
-            log.warning("the panel was not told: too many wait")
+            self._missed += 1  # said by the thread: the loop must not wait for whoever reads the log

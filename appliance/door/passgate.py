@@ -44,14 +44,23 @@ class PassGate:
         self._spend(self._tickets, number)
         return None
 
-    def answer(self, spent: Spent, now: float) -> tuple[Decision, PassEntry] | None:
-        """What became of a grant. A use written too late is lost: nobody may stand there any more."""
+    def answer(
+        self, spent: Spent, now: float, weigh: Callable[[PassEntry], Decision]
+    ) -> tuple[Decision, PassEntry] | None:
+        """What became of a grant. A use written too late is lost: nobody may stand there any more.
+
+        `weigh` decides once more: the person may have been suspended, or a lockdown begun, while the disk wrote.
+        """
         waiting = self._waiting.pop(spent.ticket, None)
         if waiting is None:
             return None
         reason = spent.refused
         if reason is None and not now - waiting.entry.taken_at <= 2 * AGE_SECONDS:
             reason = Reason.STALE
+        if reason is None:
+            # The disk's time is allowed for above; all else is asked of this moment.
+            again = weigh(replace(waiting.entry, taken_at=now))
+            reason = None if again.granted else again.reason
         if reason is not None and waiting.entry.shown is not None:
             self._opened.pop(waiting.entry.shown.id, None)
         return (waiting.decision if reason is None else _refused(waiting.decision, reason)), waiting.entry

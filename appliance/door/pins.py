@@ -1,18 +1,23 @@
 """GPIO lines. The only file that imports gpiozero; with `driver = "mock"` its recording pins stand in."""
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeVar
 
 from gpiozero import GPIOZeroError
 from gpiozero.pins.mock import MockFactory, MockPin
 
 from appliance.config import PinsConfig, WiegandConfig
 from appliance.errors import LockError
+
+log = logging.getLogger(__name__)
+
+Taken = TypeVar("Taken")
 
 DEBOUNCE_SECONDS = 0.005
 """A dry contact settles within a few milliseconds."""
@@ -167,25 +172,44 @@ _ACTIVE_LOW = {"rex": True, "contact": False, "tamper": False, "fire": False}
 
 
 def open_lines(config: PinsConfig, wiegand: WiegandConfig | None = None) -> Lines:
-    """Take every wired line, the relay first and at rest. Raises LockError: no such line, or it is taken."""
+    """Take every wired line, the relay first and at rest, then the way out; any other that fails is left out.
+
+    Raises LockError: no relay, `rex` or `fire`: no such line, or it is taken.
+    """
     factory = MockFactory() if config.driver == "mock" else _real_factory()
-    wired = {name: getattr(config, name) for name in _ACTIVE_LOW}
     with _explained("relay"):
         relay_pin = factory.pin(config.relay)
     if config.driver == "mock" and not config.relay_active_high:
         relay_pin.drive_high()  # the relay board's own pull-up
     relay = RelayLine(relay_pin, config.relay_active_high)
     pins: dict[str, Any] = {}
-    for name, number in wired.items():
-        if number >= 0:
+    switches: dict[str, Switch] = {}
+
+    def take(name: str) -> None:
+        if (number := getattr(config, name)) >= 0:
             with _explained(name):
-                pins[name] = factory.pin(number)
-    switches = {name: Switch(name, pin, _ACTIVE_LOW[name]) for name, pin in pins.items()}
+                pin = factory.pin(number)
+            switches[name], pins[name] = Switch(name, pin, _ACTIVE_LOW[name]), pin
+
+    take("rex")
+    take("fire")
+    for name in ("contact", "tamper"):
+        _spared(take, name)
     bench = Bench(relay_pin, config.relay_active_high, pins) if config.driver == "mock" else None
-    reader, panel = _wiegand(factory, wiegand) if wiegand is not None else (None, None)
+    reader = _spared(_reader, factory, wiegand) if wiegand is not None else None
+    panel = _spared(_panel, factory, wiegand) if wiegand is not None else None
     lamps = {name: getattr(config, name) for name in ("green", "red", "buzzer")}
-    lit = {name: _lamp(factory, name, line) for name, line in lamps.items() if line >= 0}
-    return Lines(relay, switches, bench, reader, lit, panel)
+    lit = {name: _spared(_lamp, factory, name, line) for name, line in lamps.items() if line >= 0}
+    return Lines(relay, switches, bench, reader, {name: lamp for name, lamp in lit.items() if lamp}, panel)
+
+
+def _spared(take: Callable[..., Taken], *args: Any) -> Taken | None:
+    """What `take` takes; None where it cannot be had: the way out needs none of these lines."""
+    try:
+        return take(*args)
+    except LockError as error:
+        log.error("%s; the door goes on without it", error)
+        return None
 
 
 def _lamp(factory: Any, name: str, line: int) -> RelayLine:
@@ -194,17 +218,19 @@ def _lamp(factory: Any, name: str, line: int) -> RelayLine:
     return RelayLine(pin, True, name)
 
 
-def _wiegand(
-    factory: Any, config: WiegandConfig
-) -> tuple[tuple[PulseIn, PulseIn] | None, tuple[PulseOut, PulseOut] | None]:
-    reader = panel = None
+def _reader(factory: Any, config: WiegandConfig) -> tuple[PulseIn, PulseIn] | None:
+    if config.d0 < 0:
+        return None
     with _explained("wiegand"):
-        if config.d0 >= 0:
-            reader = PulseIn("wiegand.d0", factory.pin(config.d0)), PulseIn("wiegand.d1", factory.pin(config.d1))
-        if config.out_d0 >= 0:
-            out = factory.pin(config.out_d0), factory.pin(config.out_d1)
-            panel = PulseOut("wiegand.out_d0", out[0]), PulseOut("wiegand.out_d1", out[1])
-    return reader, panel
+        return PulseIn("wiegand.d0", factory.pin(config.d0)), PulseIn("wiegand.d1", factory.pin(config.d1))
+
+
+def _panel(factory: Any, config: WiegandConfig) -> tuple[PulseOut, PulseOut] | None:
+    if config.out_d0 < 0:
+        return None
+    with _explained("wiegand"):
+        out = factory.pin(config.out_d0), factory.pin(config.out_d1)
+        return PulseOut("wiegand.out_d0", out[0]), PulseOut("wiegand.out_d1", out[1])
 
 
 def _real_factory() -> Any:

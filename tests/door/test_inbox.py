@@ -3,7 +3,8 @@
 import threading
 import time
 
-from appliance.door.inbox import ROOM, Edge, Inbox, KeypadState
+from appliance.access.roster import Roster
+from appliance.door.inbox import ROOM, Edge, History, Inbox, KeypadState, RosterLoaded, StoreState
 from appliance.facts import Alive
 
 
@@ -34,3 +35,14 @@ def test_waits_as_long_as_told_and_wakes_at_once():
     began = time.monotonic()
     assert inbox.get(5) is not None
     assert time.monotonic() - began < 1
+
+
+def test_a_flood_pushes_out_nothing_of_the_journals_and_the_newest_people_count():
+    inbox = Inbox()
+    for n in range(ROOM):
+        inbox.put(Alive("vision", n))
+    newest = Roster(loaded_version=2)
+    for item in (RosterLoaded(Roster()), History(()), StoreState("ok"), RosterLoaded(newest)):
+        inbox.put(item)
+    assert inbox.dropped == 0
+    assert [inbox.get(0) for _ in range(3)] == [History(()), StoreState("ok"), RosterLoaded(newest)]

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from appliance.access.roster import Roster, RosterPerson
+from appliance.daemons import doorparts
 from appliance.door import journal as journals
 from appliance.door.inbox import History, RosterLoaded, StoreState, Written
 from appliance.door.journal import Journal
@@ -173,3 +174,52 @@ def test_a_locked_database_is_not_waited_for_by_put(tmp_path, post):
     other.execute("ROLLBACK")
     assert eventually(lambda: EventLog(other).latest(1), 6)
     journal.close()
+
+
+class Garbled(FailingStore):
+    """Raises what no store should."""
+
+    faults = 0
+
+    def history(self, now: Moment) -> History:
+        raise ValueError("no such event type")
+
+    def changed_roster(self, now: float) -> Roster | None:
+        self.faults += 1
+        if self.faults < 3:
+            raise IndexError("no such row")
+        return super().changed_roster(now)
+
+
+def test_what_a_damaged_record_raises_ends_nothing(post, monkeypatch):
+    monkeypatch.setattr(journals, "RETRY_SECONDS", 0.05)
+    store = Garbled()
+    journal = Journal(lambda: store, post, lambda: NOW)
+    journal.start()
+    eventually(lambda: store.faults >= 3, 5)
+    assert journal.is_alive()
+    journal.put(event(), ticket=1)
+    assert eventually(lambda: store.events)
+    journal.close()
+    assert post.of(History) == [History(())]
+    assert StoreState("failed") in post.items
+
+
+def test_a_thread_that_breaks_is_run_anew(monkeypatch, caplog):
+    monkeypatch.setattr(doorparts, "AGAIN_SECONDS", 0.01)
+    runs = []
+
+    class Breaks(threading.Thread):
+        def run(self):
+            runs.append(1)
+            if len(runs) < 3:
+                raise ValueError("unforeseen")
+
+        def close(self):
+            self.join()
+
+    part = doorparts.keep(Breaks(name="card"))
+    part.start()
+    part.close()
+    assert len(runs) == 3
+    assert "card broke" in caplog.text

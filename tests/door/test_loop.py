@@ -6,6 +6,7 @@ import pytest
 
 from appliance.access.decide import Rules
 from appliance.access.lockout import Outcome
+from appliance.access.passes import Pass, PassEntry
 from appliance.access.roster import Roster, RosterPerson
 from appliance.door.inbox import (
     Edge,
@@ -15,13 +16,16 @@ from appliance.door.inbox import (
     PinUnusable,
     Refusals,
     RosterLoaded,
+    Spent,
     StoreState,
     Written,
 )
 from appliance.door.lock import Lock
 from appliance.door.loop import Loop
 from appliance.door.machine import Door, State
+from appliance.door.passgate import PassGate
 from appliance.door.report import Report
+from appliance.errors import LockError
 from appliance.facts import (
     AdminUnlock,
     Alive,
@@ -366,15 +370,45 @@ def test_what_the_inbox_had_to_drop_is_told():
     assert bench.details("inbox_full") == [{"dropped": 44}]
 
 
-def test_run_ends_when_told_and_breaks_when_a_thread_did():
+def test_run_ends_when_told():
     bench = Bench()
     bench.loop.stop()
     bench.loop.run()
     assert bench.record.whys()[-1] == "stopped"
+
+
+class Torn:
+    """A switch that cannot be read."""
+
+    @property
+    def active(self) -> bool:
+        raise LockError("GPIO line of it: busy; free it")
+
+
+def test_a_contact_that_cannot_be_read_is_told_once_and_the_button_opens():
     bench = Bench()
-    bench.loop.fail(RuntimeError("journal"))
-    with pytest.raises(RuntimeError, match="journal"):
-        bench.loop.run()
+    bench.switches["contact"] = bench.switches["tamper"] = Torn()
+    bench.loop.begin()
+    for _ in range(3):
+        bench.turn(after=1.0)
+    assert bench.details("line_lost") == [{"line": "contact"}, {"line": "tamper"}]
+    bench.turn(Edge("rex", True, bench.now))
+    assert bench.released
+    bench.switches["rex"] = Torn()
+    with pytest.raises(LockError):
+        bench.turn(after=1.0)
+
+
+def test_a_pass_is_weighed_again_once_its_use_is_written():
+    asked = []
+    bench = Bench(Roster({"p": RosterPerson("p")}))
+    bench.loop._passes = PassGate(lambda ticket, number: asked.append(ticket))
+    utc = int(bench.clock.utc)
+    bench.turn(PassEntry(bench.now, Pass("id", "p", "hq", ("lobby",), utc - 9, utc + 99, 1)))
+    bench.turn(RosterLoaded(Roster({"p": RosterPerson("p", active=False)})))
+    bench.turn(Spent(asked[0], None), after=3.0).written()
+    assert not bench.released
+    assert bench.record.whys()[-1] == "suspended"
 
 
 def answer(bench):

@@ -93,3 +93,16 @@ def test_the_loop_tells_after_the_drive_and_of_grants_only() -> None:
     assert heard == []
     bench.written()
     assert heard == [("p", True)]
+
+
+def test_too_many_are_counted_and_said_by_the_thread_alone(told: list[int], caplog) -> None:
+    def open_register() -> Register:
+        raise StoreError("the disk is gone; look for it")
+
+    panel = Panel(open_register, Line(0, told), Line(1, told))
+    for _ in range(10):
+        panel.granted("p")
+    assert caplog.text == ""
+    panel.start()
+    assert eventually(lambda: "not told of 2" in caplog.text)
+    panel.close()

@@ -114,7 +114,16 @@ def test_switches_are_pulled_up_debounced_and_watched(lgpio):
 
 
 def test_the_relay_is_taken_before_anything_that_may_fail(lgpio):
-    lgpio.busy.add(22)
-    with pytest.raises(LockError, match=r"contact: GPIO busy; check pins\.contact"):
+    lgpio.busy.add(27)
+    with pytest.raises(LockError, match=r"rex: GPIO busy; check pins\.rex"):
         pins.open_lines(PinsConfig())
     assert lgpio.of(17, "output") == [("output", 17, 0)]
+
+
+def test_a_line_that_the_way_out_does_not_need_is_left_out(lgpio, caplog):
+    lgpio.busy |= {22, 23}
+    lines = pins.open_lines(PinsConfig(green=23, fire=6))
+    assert set(lines.switches) == {"rex", "fire"}
+    assert lines.lamps == {}
+    assert "check pins.contact" in caplog.text
+    assert "check pins.green" in caplog.text
