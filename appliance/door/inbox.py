@@ -122,7 +122,7 @@ class Post(Protocol):
 
 
 class Inbox:
-    """Many writers, one reader. Edges and what the journal says go before everything else, and are never dropped."""
+    """Many writers, one reader. Edges and what the journal says are never dropped; all but its state go first."""
 
     def __init__(self) -> None:
         self._urgent: deque[Item] = deque()
@@ -137,9 +137,9 @@ class Inbox:
             # Its other news is seldom, and never told twice: a dropped roster would leave a withdrawn right in force.
             if isinstance(item, RosterLoaded):
                 self._urgent = deque(other for other in self._urgent if not isinstance(other, RosterLoaded))
-            if isinstance(item, Edge | Written | Spent | RosterLoaded | History | StoreState):
+            if isinstance(item, Edge | Written | Spent | RosterLoaded | History):
                 self._urgent.append(item)
-            elif len(self._others) < ROOM:
+            elif len(self._others) < ROOM or isinstance(item, StoreState):  # seldom, and it overtakes nobody
                 self._others.append(item)
             else:
                 self.dropped += 1
