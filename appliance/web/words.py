@@ -258,6 +258,7 @@ EVENT: Mapping[tuple[str, str], Words] = {
     ("sys", "vision_lost"): Words("Face recognition went silent", tone="needs"),
     ("sys", "vision_back"): Words("Face recognition is back", tone="good"),
     ("sys", "camera_lost"): Words("The camera failed", tone="needs"),
+    ("sys", "line_lost"): Words("The door contact or tamper switch cannot be read", tone="needs"),
     ("sys", "keypad_lost"): Words("Keypad unplugged", tone="needs"),
     ("sys", "keypad_back"): Words("Keypad is back", tone="good"),
     ("sys", "reader_lost"): Words("The card reader went silent", tone="needs"),
