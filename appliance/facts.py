@@ -217,6 +217,18 @@ class Reason(StrEnum):
     USED_UP = "used_up"
     UNRECORDED = "unrecorded"
     """The use of a pass could not be written down, so it opens nothing."""
+    BLOCKED = "blocked"
+    """On the blocklist: never opens, and security is told."""
+    OUTSIDE_HOURS = "outside_hours"
+    PASSED_BACK = "passed_back"
+    DOOR_LOCKED = "door_locked"
+    """The door's mode lets nobody in now."""
+    WRONG_FACTOR = "wrong_factor"
+    """The door's mode does not take this means."""
+    SECOND_FACTOR = "second_factor"
+    """Nothing against it, but a second factor is still to come."""
+    ESCORT_MISSING = "escort_missing"
+    """A visitor whose host has not been let in."""
 
 
 @dataclass(frozen=True, slots=True)

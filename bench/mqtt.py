@@ -27,13 +27,13 @@ from beds.broker import MOSQUITTO, SITE, Host, Mosquitto
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from appliance.config import SiteConfig
 from appliance.facts import Event, EventType
 from appliance.fleet import topics
 from appliance.fleet.broker import Broker
 from appliance.fleet.outbox import BACKLOG_RATE, WINDOW, Backoff, Outbox
 from appliance.fleet.topics import Names
 from appliance.fleet.uplink import Uplink
+from appliance.settings import SiteConfig
 from appliance.store.database import connect
 from appliance.store.events import EventLog
 from appliance.system.clock import now

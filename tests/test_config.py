@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance import config
-from appliance.config import Config, MqttConfig, PinsConfig
+from appliance.config import Config
 from appliance.errors import ConfigError
+from appliance.settings import MqttConfig, PinsConfig
 
 
 def read(folder: Path, *texts: str) -> Config:
@@ -195,6 +196,7 @@ def configs(draw: st.DrawFn) -> Config:
     built["pins"] |= dict(zip(config.PINS, lines, strict=False))
     built["wiegand"] = dict(zip(("d0", "d1", "out_d0", "out_d1"), lines[len(config.PINS) :], strict=False))
     built["osdp"] |= {"device": "", "key_file": "", "baud": draw(st.sampled_from((9600, 115200)))}
+    built["osdp_out"] |= {"device": "", "key_file": "", "baud": draw(st.sampled_from((9600, 115200)))}
     built["mqtt"] |= {"tls": True, "cert": "", "key": ""}
     return Config(**{key: get_type_hints(Config)[key](**values) for key, values in built.items()})
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from appliance.camera.source import Camera
-from appliance.config import CameraConfig
 from appliance.errors import CameraError
+from appliance.settings import CameraConfig
 
 
 def open_camera(config: CameraConfig) -> Camera:

@@ -17,8 +17,9 @@ from appliance.commands.session import Session
 from appliance.commands.simulation import enrol_resident
 from appliance.commands.summary import summarise
 from appliance.commands.terminal import show
-from appliance.config import CameraConfig, Config
+from appliance.config import Config
 from appliance.errors import ConfigError, LintelError
+from appliance.settings import CameraConfig
 
 log = logging.getLogger(__name__)
 

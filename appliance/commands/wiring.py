@@ -11,11 +11,11 @@ from typing import Any
 from appliance.commands import gpiolines
 from appliance.commands.checks import AS_ROOT, SILENT_SECONDS, heard
 from appliance.commands.finding import Finding, broken, fail, ok, warn
-from appliance.config import CameraConfig, KeypadConfig, MqttConfig, PinsConfig, SiteConfig
 from appliance.errors import BrokerError, CameraError
 from appliance.facts import Frame
 from appliance.fleet import topics
 from appliance.fleet.broker import Broker, Will
+from appliance.settings import CameraConfig, KeypadConfig, MqttConfig, PinsConfig, SiteConfig
 
 BOOT_CONFIG = Path("/boot/firmware/config.txt")
 CAMERA_SECONDS = 15.0

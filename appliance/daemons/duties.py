@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from appliance.config import RetentionConfig, SiteConfig, WebConfig
 from appliance.errors import ConfigError, LintelError
+from appliance.settings import RetentionConfig, SiteConfig, WebConfig
 from appliance.store.database import connect
 from appliance.store.enrolments import expire_consents
 from appliance.store.events import EventLog

@@ -10,9 +10,10 @@ import numpy as np
 from sqlite_utils import Database
 
 from appliance.camera.watch import WatchedCamera
-from appliance.config import CameraConfig, Config
+from appliance.config import Config
 from appliance.errors import KeyFileError, ModelError, StoreError
 from appliance.facts import TEMPLATE_DIMENSIONS, Alive, Event, EventType, PassShown
+from appliance.settings import CameraConfig
 from appliance.store.database import FILE, connect, data_version
 from appliance.store.enrolments import gallery
 from appliance.store.events import EventLog

@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from appliance.config import Config, ScreenConfig
+from appliance.config import Config
 from appliance.errors import ConfigError, DoorlineError
 from appliance.facts import Event, EventType
+from appliance.settings import ScreenConfig
 from appliance.store.database import FILE, connect
 from appliance.store.events import EventLog
 from appliance.system import clock

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from appliance.config import KeypadConfig
 from appliance.door.inbox import KeypadState, PinUnusable, Post
 from appliance.door.pinpad import KEYS, Pinpad
 from appliance.errors import KeypadError
 from appliance.facts import PinEntry
+from appliance.settings import KeypadConfig
 
 log = logging.getLogger(__name__)
 

@@ -18,13 +18,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from appliance.config import OsdpConfig
 from appliance.door.cards import Digest, post
 from appliance.door.inbox import PinUnusable, Post, ReaderState
 from appliance.door.pinpad import Pinpad
 from appliance.door.wiegand import MOST_BITS, Fault, decode
 from appliance.errors import KeyFileError, ReaderError
 from appliance.facts import PinEntry
+from appliance.settings import OsdpConfig
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from gpiozero import GPIOZeroError
 from gpiozero.pins.mock import MockFactory, MockPin
 
-from appliance.config import PinsConfig, WiegandConfig
 from appliance.errors import LockError
+from appliance.settings import PinsConfig, WiegandConfig
 
 log = logging.getLogger(__name__)
 

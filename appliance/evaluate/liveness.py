@@ -11,11 +11,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from appliance.config import LivenessConfig, RecognitionConfig
 from appliance.errors import DatasetError
 from appliance.evaluate import figures
 from appliance.evaluate.dataset import PICTURES, image_path, read_rows
 from appliance.facts import LivenessVerdict, Pixels, Surround
+from appliance.settings import LivenessConfig, RecognitionConfig
 from appliance.vision.chain import VisionModels
 from appliance.vision.liveness import SurroundMotion
 from appliance.vision.picture import LOCAL, read_picture

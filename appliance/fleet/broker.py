@@ -20,10 +20,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from appliance.config import MqttConfig
 from appliance.errors import BrokerError
 from appliance.fleet import tls
 from appliance.fleet.inbound import LARGEST_BYTES
+from appliance.settings import MqttConfig
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from appliance.config import MqttConfig
 from appliance.errors import BrokerError
+from appliance.settings import MqttConfig
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from appliance import __version__
-from appliance.config import MqttConfig, SiteConfig
 from appliance.errors import BrokerError
 from appliance.facts import Event, EventType, Moment
 from appliance.fleet import topics
@@ -25,6 +24,7 @@ from appliance.fleet.inbound import BadMessage, Limiter, read_ack, read_command
 from appliance.fleet.machine import figures
 from appliance.fleet.outbox import WINDOW, Ask, Backoff, Outbox
 from appliance.fleet.topics import Names, Payload
+from appliance.settings import MqttConfig, SiteConfig
 from appliance.store.chain import StoredEvent
 from appliance.store.events import EventLog
 from appliance.system import clock

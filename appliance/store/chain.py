@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from appliance.config import SiteConfig
 from appliance.facts import ClockQuality, EventType, Moment
+from appliance.settings import SiteConfig
 
 VERSION = 1
 GENESIS = bytes(32)

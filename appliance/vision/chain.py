@@ -15,8 +15,8 @@ from time import perf_counter, thread_time
 
 import numpy as np
 
-from appliance.config import LivenessConfig, RecognitionConfig
 from appliance.facts import Face, Frame, Match, Pixels, Surround, Vector
+from appliance.settings import LivenessConfig, RecognitionConfig
 from appliance.vision import quality
 from appliance.vision.align import CROP, Roi, crop, face_of_mesh
 from appliance.vision.gallery import Gallery, threshold

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from appliance.config import SiteConfig
 from appliance.errors import LintelError
+from appliance.settings import SiteConfig
 from appliance.web import assets
 from appliance.web.guard import SECURITY_HEADERS, Guard
 from appliance.web.reader import LatestEvents, Reader, ReadStatus

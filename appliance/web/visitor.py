@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.config import ScreenConfig
+from appliance.settings import ScreenConfig
 from appliance.web.languages import Language
 
 ReadScreen = Callable[[], Mapping[str, Mapping[str, Any] | None]]

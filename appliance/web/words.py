@@ -131,6 +131,15 @@ REASON: Mapping[Reason, Words] = {
     Reason.UNRECORDED: Words(
         "Use could not be written", "A pass opens only once its use is on the disk. Run lintel doctor.", "needs"
     ),
+    Reason.BLOCKED: Words("On the blocklist", "The door stays shut for this person. Security has been told.", "alarm"),
+    Reason.OUTSIDE_HOURS: Words(
+        "Outside their hours", "Their groups' schedules say when they may enter.", "needs"
+    ),
+    Reason.PASSED_BACK: Words("Already inside", "They went in and were not seen to leave.", "needs"),
+    Reason.DOOR_LOCKED: Words("Closed at this hour", "The door's mode lets nobody in now.", "needs"),
+    Reason.WRONG_FACTOR: Words("Not by this means", "The door's mode asks for another one now.", "needs"),
+    Reason.SECOND_FACTOR: Words("A second factor is due", "The first one was good. Show the other one.", "act"),
+    Reason.ESCORT_MISSING: Words("Waiting for a host", "A visitor who enters only with a host.", "act"),
 }
 
 CREDENTIAL: Mapping[str, Words] = {

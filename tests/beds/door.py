@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from appliance.config import Config, DoorConfig, KeypadConfig, PathsConfig, PinsConfig, dump
+from appliance.config import Config, dump
 from appliance.facts import LivenessVerdict, Match, Surround
+from appliance.settings import DoorConfig, KeypadConfig, PathsConfig, PinsConfig
 from appliance.store.chain import StoredEvent
 from appliance.store.consent import given
 from appliance.store.database import FILE, connect

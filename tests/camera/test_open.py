@@ -9,8 +9,8 @@ from appliance.camera.open import open_camera
 from appliance.camera.replay import Folder, Video
 from appliance.camera.v4l2 import UsbCamera
 from appliance.camera.visitors import Visitors
-from appliance.config import CameraConfig
 from appliance.errors import CameraError
+from appliance.settings import CameraConfig
 
 
 def test_each_source_gets_its_camera(tmp_path):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from appliance.camera.visitors import CYCLE, SCRIPT, Visitors, resident_pictures, scene_at
-from appliance.config import LivenessConfig, RecognitionConfig
 from appliance.facts import Frame, Surround
+from appliance.settings import LivenessConfig, RecognitionConfig
 from appliance.vision.chain import Chain, VisionModels
 from appliance.vision.enrol import enrol_file
 from appliance.vision.gallery import Gallery

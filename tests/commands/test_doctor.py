@@ -16,8 +16,9 @@ import pytest
 
 from appliance.commands import checks, doctor, gpiolines, wiring
 from appliance.commands.finding import Finding, broken, fail, ok, warn
-from appliance.config import CameraConfig, KeypadConfig, MqttConfig, PathsConfig, PinsConfig, SiteConfig, embedded
+from appliance.config import embedded
 from appliance.errors import KeyFileError
+from appliance.settings import CameraConfig, KeypadConfig, MqttConfig, PathsConfig, PinsConfig, SiteConfig
 from appliance.store import database as store
 from appliance.store import sealing
 from appliance.system.keys import DeviceKey

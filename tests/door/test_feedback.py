@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from appliance.config import PinsConfig
 from appliance.door.feedback import LAMPS, PATTERNS, Cue, Feedback, answer, levels, standing, wait
 from appliance.door.machine import State
 from appliance.door.pins import open_lines
 from appliance.errors import LockError
+from appliance.settings import PinsConfig
 from tests.fakes import RecordingRelay
 
 GRANTED = {"n": 1, "at": 1.0, "why": "granted", "by": "pin", "until": None}

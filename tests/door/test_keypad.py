@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import pytest
 
-from appliance.config import KeypadConfig
 from appliance.door import keypad as keypads
 from appliance.door.inbox import KeypadState, PinUnusable
 from appliance.door.keypad import EvdevKeys, Keypad, TerminalKeys, opener
 from appliance.errors import KeypadError
 from appliance.facts import PinEntry
+from appliance.settings import KeypadConfig
 from tests.fakes import RecordingPost, eventually
 
 

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from appliance.config import PinsConfig
 from appliance.door.lock import Lock, coil
 from appliance.door.pins import open_lines
 from appliance.errors import LockError
 from appliance.facts import DoorCommand
+from appliance.settings import PinsConfig
 from tests.fakes import RecordingRelay
 
 RELEASE, SECURE = DoorCommand.RELEASE, DoorCommand.SECURE

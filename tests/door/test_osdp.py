@@ -17,13 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.config import OsdpConfig, from_mapping
+from appliance.config import from_mapping
 from appliance.door import osdp
 from appliance.door.inbox import PinUnusable, ReaderState
 from appliance.door.osdp import DEFAULT_KEY, OsdpReader, SerialLine, bits_of, read_key
 from appliance.door.wiegand import Card, decode, encode
 from appliance.errors import ConfigError, KeyFileError, ReaderError
 from appliance.facts import CardEntry, PinEntry
+from appliance.settings import OsdpConfig
 from tests.door.test_loop import Bench
 from tests.fakes import RecordingPost, eventually
 

@@ -6,11 +6,11 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from appliance.config import PinsConfig
 from appliance.door import pins
 from appliance.door.lock import Lock
 from appliance.errors import LockError
 from appliance.facts import DoorCommand
+from appliance.settings import PinsConfig
 
 OUT, UP = 2, 32
 

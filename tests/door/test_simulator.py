@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from appliance.config import PinsConfig
 from appliance.door import simulator
 from appliance.door.pins import open_lines
 from appliance.door.simulator import Hand
 from appliance.facts import DoorCommand
+from appliance.settings import PinsConfig
 from tests.fakes import eventually
 
 

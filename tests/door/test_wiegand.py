@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from appliance.access.decide import Rules, decide
 from appliance.access.lockout import Lockouts, Outcome
 from appliance.access.roster import Roster, RosterPerson
-from appliance.config import PinsConfig, WiegandConfig, from_mapping
+from appliance.config import from_mapping
 from appliance.door.cards import WiegandReader, send
 from appliance.door.inbox import PinUnusable
 from appliance.door.pins import PulseIn, PulseOut, open_lines
 from appliance.door.wiegand import BIT_SECONDS, GAP_SECONDS, MOST_BITS, Card, Fault, Frames, card_of, decode, encode
 from appliance.errors import CardError, ConfigError
 from appliance.facts import CardEntry, ClockQuality, Credential, Moment, Reason
+from appliance.settings import PinsConfig, WiegandConfig
 from tests.door.test_loop import Bench
 from tests.fakes import RecordingPost, eventually
 

@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from beds.broker import Host, Mosquitto
 
-from appliance.config import MqttConfig
+from appliance.settings import MqttConfig
 from tests.fleet.fleet_rig import Door
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from beds.broker import SITE, wait_for
 
-from appliance.config import MqttConfig, SiteConfig
 from appliance.facts import Event, EventType
 from appliance.fleet.broker import Broker
 from appliance.fleet.discovery import announcement
 from appliance.fleet.outbox import Backoff, Outbox
 from appliance.fleet.topics import Names
 from appliance.fleet.uplink import Uplink
+from appliance.settings import MqttConfig, SiteConfig
 from appliance.store.database import connect
 from appliance.store.events import EventLog
 from appliance.system.clock import now

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from beds.broker import Authority, Host, Mosquitto, needs_mosquitto, wait_for
 
-from appliance.config import MqttConfig
 from appliance.errors import BrokerError
 from appliance.fleet.broker import Answer, Arrival, Broker, Will
+from appliance.settings import MqttConfig
 
 WILL = Will("lintel/1/north/door-1/up/conn", b"gone")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.config import DoorConfig, PinsConfig
 from appliance.facts import AdminUnlock, Alive, LivenessVerdict
+from appliance.settings import DoorConfig, PinsConfig
 from appliance.store.database import FILE, connect
 from appliance.store.events import EventLog
 from appliance.system.doorline import PinDigits

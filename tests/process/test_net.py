@@ -16,8 +16,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from beds.broker import SITE, Authority, Host, Mosquitto, free_port, needs_mosquitto, wait_for
 
-from appliance.config import Config, MqttConfig, PathsConfig, PinsConfig, SiteConfig, WebConfig, dump
+from appliance.config import Config, dump
 from appliance.facts import Event, EventType
+from appliance.settings import MqttConfig, PathsConfig, PinsConfig, SiteConfig, WebConfig
 from appliance.store.database import FILE, connect
 from appliance.store.events import EventLog
 from appliance.system.clock import now

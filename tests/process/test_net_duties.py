@@ -11,11 +11,11 @@ from typing import cast
 import numpy as np
 import pytest
 
-from appliance.config import RetentionConfig, SiteConfig, WebConfig
 from appliance.daemons import duties, net
 from appliance.errors import ConfigError, StoreError
 from appliance.facts import TEMPLATE_DIMENSIONS, ClockQuality, Event, EventType, Moment
 from appliance.fleet.uplink import Uplink
+from appliance.settings import RetentionConfig, SiteConfig, WebConfig
 from appliance.store.consent import given
 from appliance.store.database import FILE, connect
 from appliance.store.enrolments import add_templates

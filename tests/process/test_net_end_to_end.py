@@ -10,7 +10,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from beds.broker import SITE, Host, Mosquitto, needs_mosquitto, wait_for
 from beds.contract import chain_breaks, channel_of, faults
 
-from appliance.config import PathsConfig, SiteConfig, WebConfig, dump, embedded
+from appliance.config import dump, embedded
+from appliance.settings import PathsConfig, SiteConfig, WebConfig
 
 
 @needs_mosquitto

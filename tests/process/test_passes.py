@@ -12,8 +12,8 @@ import cv2
 import pytest
 
 from appliance.access.passes import Pass, signed, to_text
-from appliance.config import CameraConfig, PassesConfig
 from appliance.facts import PassShown
+from appliance.settings import CameraConfig, PassesConfig
 from appliance.store.database import FILE, connect
 from appliance.store.passes import Passbook
 from appliance.system.clock import now

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from appliance.config import OsdpConfig
 from appliance.door.wiegand import Card
+from appliance.settings import OsdpConfig
 from appliance.store.database import FILE, connect
 from appliance.store.people import People
 from appliance.system.keys import DeviceKey

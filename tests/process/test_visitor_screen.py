@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from appliance.config import ScreenConfig, WebConfig
 from appliance.daemons.visitor import checked, visitor_means
 from appliance.errors import ConfigError, StoreError
+from appliance.settings import ScreenConfig, WebConfig
 from appliance.store.database import FILE
 from appliance.system.status import read_status
 from tests.beds.door import DoorChild, eventually

@@ -21,7 +21,7 @@ pytestmark = [
 SCRIPT = '''
 import json, os, signal, subprocess, time
 from appliance.commands import gpiolines
-from appliance.config import PinsConfig
+from appliance.settings import PinsConfig
 from appliance.door.pins import open_lines
 
 def register(offset):

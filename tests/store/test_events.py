@@ -20,9 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
-from appliance.config import SiteConfig
 from appliance.errors import StoreError
 from appliance.facts import ClockQuality, EventType, Moment
+from appliance.settings import SiteConfig
 from appliance.store.chain import uuid7
 from appliance.store.database import connect, faults, transaction
 from appliance.store.events import EventLog

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.config import PathsConfig
+from appliance.settings import PathsConfig
 
 UNITS = Path(__file__).parents[2] / "systemd"
 NAMES = ("door", "vision", "net")

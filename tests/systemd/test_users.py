@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.config import PathsConfig
+from appliance.settings import PathsConfig
 
 UNITS = Path(__file__).parents[2] / "systemd"
 USERS = ("lintel-door", "lintel-vision", "lintel-net")

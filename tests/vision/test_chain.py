@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from appliance.config import LivenessConfig, RecognitionConfig
 from appliance.facts import Frame, Match, Pixels, Surround
+from appliance.settings import LivenessConfig, RecognitionConfig
 from appliance.vision.chain import Chain, Glimpse
 from appliance.vision.gallery import Gallery
 from appliance.vision.models import Model

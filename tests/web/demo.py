@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from appliance.config import SiteConfig
+from appliance.settings import SiteConfig
 from appliance.web.app import build_app
 from appliance.web.server import PageServer, bound_port, make_server
 from tests.web import states

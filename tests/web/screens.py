@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from appliance.config import ScreenConfig
+from appliance.settings import ScreenConfig
 from appliance.web.app import build_app
 from appliance.web.server import PageServer, make_server
 from appliance.web.visitor import Means, Visitor

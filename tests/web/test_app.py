@@ -17,8 +17,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from starlette.testclient import TestClient
 
-from appliance.config import SiteConfig
 from appliance.errors import StoreError
+from appliance.settings import SiteConfig
 from appliance.web import assets
 from appliance.web.app import MAX_EVENTS, build_app
 from appliance.web.guard import MAX_PATH, MAX_QUERY, SECURITY_HEADERS

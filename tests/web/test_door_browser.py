@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from appliance.config import ScreenConfig
+from appliance.settings import ScreenConfig
 from appliance.system.status import StatusFile, read_status
 from appliance.web import languages
 from appliance.web.app import build_app

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from appliance.config import ScreenConfig
+from appliance.settings import ScreenConfig
 from appliance.web import languages
 from appliance.web.screen import TONES
 from appliance.web.words import Tone

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from appliance.config import ScreenConfig
 from appliance.daemons.visitor import screen_reader, screen_stamp
+from appliance.settings import ScreenConfig
 from appliance.system.status import write_atomically
 from appliance.web.screenfeed import ANYWAY_SECONDS, ScreenFeed
 from appliance.web.visitor import Visitor

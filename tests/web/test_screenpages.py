@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from appliance.config import ScreenConfig
 from appliance.errors import StoreError
+from appliance.settings import ScreenConfig
 from appliance.web.app import build_app
 from appliance.web.guard import MAX_BODY
 from appliance.web.visitor import Means, Visitor

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from appliance.config import SiteConfig
 from appliance.errors import ConfigError
+from appliance.settings import SiteConfig
 from appliance.web import stream
 from appliance.web.app import build_app
 from appliance.web.server import PageServer, make_server
