@@ -42,14 +42,16 @@ class Roster:
     """The store's change counter when this was loaded; a different one there means load again."""
     cards: Mapping[bytes, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     """Digest of a card's number (32 bytes, `facts.CardEntry.digest`) to pid."""
+    duress_pins: Mapping[bytes, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    """Digest of a PIN for being forced to open (as `pins`) to pid. None of them is in `pins`."""
 
     def person(self, pid: str | None) -> RosterPerson | None:
         """Whoever has this pid, or None."""
         return self.people.get(pid) if pid is not None else None
 
     def by_pin(self, digest: bytes) -> RosterPerson | None:
-        """Whoever has the PIN with this digest, or None."""
-        return self.person(self.pins.get(digest))
+        """Whoever has the PIN with this digest, ordinary or for duress, or None."""
+        return self.person(self.pins.get(digest) or self.duress_pins.get(digest))
 
     def by_card(self, digest: bytes | None) -> RosterPerson | None:
         """Whoever has the card with this digest, or None."""
