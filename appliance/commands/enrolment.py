@@ -8,7 +8,7 @@ import numpy as np
 from appliance.commands.records import Records, Templates
 from appliance.config import Config
 from appliance.errors import EnrolmentError, ImageError
-from appliance.facts import Vector
+from appliance.facts import TEMPLATE_DIMENSIONS, Vector
 from appliance.store.enrolments import gallery
 from appliance.system.clock import now
 from appliance.vision.enrol import Shot, enrol_file
@@ -48,7 +48,7 @@ def _refuse_known(config: Config, records: Records, taken: Sequence[Shot], own: 
     model = taken[0].model
     enrolled = Gallery.of(*gallery(records.db, records.keys, model, now, suspended=True), model)
     if own:
-        enrolled = enrolled.without(own)
+        enrolled.replace(own, np.empty((0, TEMPLATE_DIMENSIONS), np.float32))
     limit = threshold(_table(config), len(enrolled), config.recognition.target_fpir)
     for shot in taken:
         other = enrolled.best(shot.template, model)

@@ -96,13 +96,97 @@ def test_vectors_of_another_shape_are_refused() -> None:
         Gallery.of(["a", "b"], vectors(1), MODEL)
 
 
+NONE = np.empty((0, TEMPLATE_DIMENSIONS), np.float32)
+
+
 def test_leaving_a_person_out() -> None:
     rows = vectors(5)
-    rest = Gallery.of(list("abcab"), rows, MODEL).without("a")
-    assert rest.people == ("b", "c")
-    assert len(rest) == 3
-    assert rest.best(unit(rows)[0], MODEL).person != "a"
-    assert len(Gallery.of(["a"], rows[:1], MODEL).without("a")) == 0
+    gallery = Gallery.of(list("abcab"), rows, MODEL)
+    gallery.replace("a", NONE)
+    assert gallery.people == ("b", "c")
+    assert len(gallery) == 3
+    assert gallery.best(unit(rows)[0], MODEL).person != "a"
+    alone = Gallery.of(["a"], rows[:1], MODEL)
+    alone.replace("a", NONE)
+    assert len(alone) == 0
+    assert alone.best(unit(rows)[0], MODEL).person is None
+
+
+def same(found: Gallery, wanted: Gallery, probes: np.ndarray) -> None:
+    """Both name the same people with the same scores."""
+    for one, other in zip(found.best_of_each(probes, MODEL), wanted.best_of_each(probes, MODEL), strict=True):
+        assert one.score == pytest.approx(other.score, abs=1e-5)
+        assert one.margin == pytest.approx(other.margin, abs=2e-5)
+        if other.margin > 1e-4:
+            assert one.person == other.person
+
+
+def indexed(monkeypatch: pytest.MonkeyPatch, owners: list[str], rows: np.ndarray) -> Gallery:
+    """The same gallery by the index, however small."""
+    with monkeypatch.context() as patch:
+        patch.setattr("appliance.vision.gallery.INDEXED_FROM", 0)
+        return Gallery.of(owners, rows, MODEL)
+
+
+def alike(count: int, each: int, seed: int) -> np.ndarray:
+    """Templates as an embedder makes them: energy falls along the axes, and one person's lie close together."""
+    rng = np.random.default_rng(seed)
+    fall = np.exp(-np.arange(TEMPLATE_DIMENSIONS) / 60)
+    people = np.repeat(rng.normal(size=(count, TEMPLATE_DIMENSIONS)), each, axis=0)
+    return ((people + 0.7 * rng.normal(size=people.shape)) * fall).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", ["alike", "isotropic", "one person", "all the same", "two people"])
+def test_the_index_finds_exactly_what_scoring_all_finds(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {"isotropic": vectors(3000), "all the same": np.repeat(vectors(1), 900, axis=0)}.get(
+        shape, alike(1000, 3, 1)
+    )
+    owners = [str(index // 3) for index in range(len(rows))]
+    owners = ["0"] * len(rows) if shape == "one person" else owners
+    owners = [str(index % 2) for index in range(len(rows))] if shape == "two people" else owners
+    probes = np.concatenate([unit(rows[::61]), unit(alike(40, 1, 2)), unit(vectors(20, 3))])
+    same(indexed(monkeypatch, owners, rows), Gallery.of(owners, rows, MODEL), probes)
+
+
+def test_nearly_equal_faces_are_told_apart_by_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Differences far below what 8 bits show."""
+    base = unit(vectors(1))
+    rows = np.concatenate([base + 1e-4 * unit(vectors(2000, 5)), alike(1000, 1, 6)])
+    owners = [f"{index:04d}" for index in range(3000)]
+    probes = unit(base + 1e-4 * unit(vectors(30, 7)))
+    same(indexed(monkeypatch, owners, rows), Gallery.of(owners, rows, MODEL), probes)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4)), max_size=25), st.integers(0, 99))
+def test_a_gallery_changed_in_place_is_the_one_built_anew(changes: list[tuple[int, int]], seed: int) -> None:
+    rows, owners = alike(10, 2, seed), [str(index // 2) for index in range(20)]
+    held = {owner: rows[[2 * int(owner), 2 * int(owner) + 1]] for owner in owners}
+    with pytest.MonkeyPatch.context() as patch:
+        large, small = indexed(patch, owners, rows), Gallery.of(owners, rows, MODEL)
+    for step, (owner, count) in enumerate(changes):
+        held[str(owner)] = alike(count, 1, 100 + step) if count else NONE
+        large.replace(str(owner), held[str(owner)])
+        small.replace(str(owner), held[str(owner)])
+    kept = [(owner, row) for owner, some in held.items() for row in some]
+    anew = Gallery.of([o for o, _ in kept], np.array([r for _, r in kept], np.float32).reshape(-1, 160), MODEL)
+    probes = unit(np.concatenate([alike(10, 1, seed), vectors(4, seed)]))
+    assert len(large) == len(small) == len(anew)
+    assert sorted(large.people) == sorted(small.people) == sorted(anew.people)
+    same(large, anew, probes)
+    same(small, anew, probes)
+
+
+def test_a_bad_template_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = alike(20, 1, 0)
+    for gallery in (indexed(monkeypatch, list("abcdefghijklmnopqrst"), rows), Gallery.of(["a"], rows[:1], MODEL)):
+        with pytest.raises(ValueError, match="zero or not finite"):
+            gallery.replace("a", np.full((1, TEMPLATE_DIMENSIONS), np.nan, np.float32))
+        assert gallery.best(unit(rows[:1])[0], MODEL).person == "a"
+
+
+def test_the_index_names_nobody_for_a_probe_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery = indexed(monkeypatch, list("ab"), vectors(2))
+    assert gallery.best(np.full(TEMPLATE_DIMENSIONS, np.nan, np.float32), MODEL).person is None
 
 
 @given(st.integers(1, 200_000), st.floats(1e-6, 1e-2))
