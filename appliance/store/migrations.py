@@ -3,6 +3,8 @@
 `PRAGMA user_version` holds how many steps a file has been through.
 """
 
+from appliance.store.migration_rules import RULES
+
 APPLICATION_ID = 0x4C4E544C
 """`LNTL`, so that another program's database is not mistaken for ours (sqlite.org/fileformat2.html)."""
 
@@ -183,5 +185,6 @@ MIGRATIONS: tuple[str, ...] = (
     PASSES_AND_CARDS,
     CARDS_SENT_ON,
     WHAT_COUNTS,
+    RULES,
 )
 """Step n takes a file from version n to n + 1."""

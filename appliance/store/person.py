@@ -53,8 +53,8 @@ class Audit:
         self._log = log or EventLog(db)
         self._now = now
 
-    def changed(self, why: str, pid: str, by: str, **detail: Any) -> None:
-        """`detail`: JSON values, never a name or a PIN."""
+    def changed(self, why: str, pid: str | None, by: str, **detail: Any) -> None:
+        """`pid`: whom it is about, None: no one person. `detail`: JSON values, never a person's name or a PIN."""
         self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'roster_version'")
         self._log.append(Event(EventType.AUDIT, why, self._now(), person=pid, by=by, detail=detail))
 

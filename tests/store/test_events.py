@@ -359,7 +359,7 @@ def test_a_full_disk_without_ballast_is_said_and_nothing_is_half_written(path: P
         "from appliance.store.database import connect\n"
         "from appliance.store.events import EventLog\n"
         "log = EventLog(connect(Path(sys.argv[1])))\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))\n"
         "for n in range(10_000):\n"
         "    try: log.append(Event(EventType.SYS, 'test', Moment(1.0, 1.8e9)))\n"
         "    except StoreError as error: print(n, error.errno, error); break\n"
