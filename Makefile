@@ -45,6 +45,7 @@ models:
 bench: $(VENV)/.bench
 	$(BIN)/lintel bench
 	$(BIN)/python bench/door.py
+	$(BIN)/python bench/relay.py
 	$(BIN)/python bench/mqtt.py
 	$(BIN)/python bench/peers.py
 

@@ -1,7 +1,7 @@
 """The three daemons as children of one terminal: started, restarted when they die, stopped together.
 
 On a board systemd does this; here the same rules hold: a child that dies is started again, the
-door before all others, and no child outlives its parent.
+door before all others, one that hangs is killed first, and no child outlives its parent.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from appliance.system import notify
 from appliance.system.parent import SUPERVISOR
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,12 @@ LONGEST_RESTART_SECONDS = 10.0
 STEADY_SECONDS = 20.0
 """A child that lived this long starts afresh: its next restart is quick again."""
 STOP_SECONDS = 5.0
+SILENCE_SECONDS = {"door": 5.0, "vision": 10.0, "net": 10.0}
+"""A child that has not said for so long that it is alive hangs: WatchdogSec= of its unit."""
+START_SECONDS = 90.0
+"""The same, until it has said for the first time that it is ready."""
+DOOR_NICENESS = -10
+"""Nice= of its unit, where this user may: the lock moves on time however busy the machine is."""
 
 
 @dataclass(slots=True)
@@ -41,6 +48,14 @@ class Child:
     restarts: int = 0
     pause: float = FIRST_RESTART_SECONDS
     peak_mb: float = field(default=0.0)
+    ready: bool = False
+    heard_at: float = 0.0
+    """Monotonic seconds of its last word, or of its start."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds it may be silent."""
+        return SILENCE_SECONDS[self.name] if self.ready else START_SECONDS
 
     @property
     def pid(self) -> int | None:
@@ -55,6 +70,7 @@ class Supervisor:
         self._on_log = on_log
         base = [sys.executable, "-m", "appliance", "--config", str(config_file)]
         self.children = {name: Child(name, [*base, name]) for name in names}
+        self._manager = notify.Manager()
 
     def start(self) -> None:
         """Start every child, in the order given."""
@@ -62,10 +78,12 @@ class Supervisor:
             self._spawn(child)
 
     def tick(self, now: float) -> None:
-        """Start again what died, after a pause that doubles while it keeps dying; note memory peaks."""
+        """Kill what hangs; start again what died, after a pause that doubles while it keeps dying; note memory."""
+        self._listen(now)
         for child in self.children.values():
             if child.pid is not None:
                 child.peak_mb = max(child.peak_mb, _peak_mb(child.pid))
+                self._end_if_hung(child, now)
             elif child.process is not None:
                 self._bury(child, now)
             elif now >= child.restart_at:
@@ -95,6 +113,22 @@ class Supervisor:
                 process.kill()
                 process.wait()
             child.process = None
+        self._manager.close()
+
+    def _listen(self, now: float) -> None:
+        running = {child.pid: child for child in self.children.values() if child.pid is not None}
+        for pid, words in self._manager.heard():
+            if (child := running.get(pid)) is not None:
+                child.heard_at = now
+                child.ready = child.ready or "READY=1" in words
+
+    def _end_if_hung(self, child: Child, now: float) -> None:
+        silent = now - child.heard_at
+        if child.process is not None and silent > child.patience:
+            # SIGKILL ends even a process that is stopped.
+            child.process.kill()
+            child.process.wait()
+            self._on_log("run", f"{child.name} hangs: not a word for {silent:.0f} s; killed it")
 
     def _spawn(self, child: Child) -> None:
         typed = child.name == "door"
@@ -105,9 +139,13 @@ class Supervisor:
             stderr=subprocess.PIPE,
             # Ctrl-C reaches the terminal's whole group; only the parent acts on it, and stops the door last.
             process_group=0,
-            env=os.environ | {SUPERVISOR: str(os.getpid())},
+            env=os.environ | {SUPERVISOR: str(os.getpid()), "NOTIFY_SOCKET": self._manager.address},
         )
-        child.started_at = time.monotonic()
+        if typed:
+            with contextlib.suppress(OSError):  # only root may
+                os.setpriority(os.PRIO_PROCESS, child.process.pid, DOOR_NICENESS)
+        child.started_at = child.heard_at = time.monotonic()
+        child.ready = False
         stream = child.process.stderr
         assert stream is not None  # noqa: S101 - asked for two lines above
         threading.Thread(target=self._relay_log, args=(child.name, stream), daemon=True).start()

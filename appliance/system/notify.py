@@ -1,7 +1,16 @@
-"""Words to systemd: ready, still alive, stopping (sd_notify(3)). Silent where nobody listens."""
+"""Words to systemd: ready, still alive, stopping (sd_notify(3)). Silent where nobody listens.
+
+`Manager` is the other end, for `lintel run`, which stands in for systemd in a terminal.
+"""
 
 import os
 import socket
+import struct
+from collections.abc import Iterator
+
+LONGEST = 4096
+"""Bytes of one word to the service manager."""
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 
 def notify(*words: str) -> bool:
@@ -46,3 +55,36 @@ def watchdog_seconds() -> float | None:
         return None
     usec = os.environ.get("WATCHDOG_USEC", "")
     return int(usec) / 1e6 if usec.isdecimal() and int(usec) > 0 else None
+
+
+class Manager:
+    """Hears what daemons say of themselves. The kernel names the sender's process, so nobody speaks for another."""
+
+    def __init__(self) -> None:
+        """Raises OSError."""
+        self._line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        self._line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self._line.bind(b"")  # the kernel chooses an abstract address: no file is left behind
+        name = self._line.getsockname()
+        assert isinstance(name, bytes)  # noqa: S101 - abstract names are
+        self.address = "@" + name[1:].decode("ascii")
+        """For the daemons' NOTIFY_SOCKET."""
+
+    def heard(self) -> Iterator[tuple[int, frozenset[str]]]:
+        """(process id, its words) of everything said since the last call; never waits."""
+        while True:
+            try:
+                data, extra, _, _ = self._line.recvmsg(LONGEST, socket.CMSG_SPACE(_CREDENTIALS.size))
+            except BlockingIOError:
+                return
+            pids = [
+                _CREDENTIALS.unpack(content)[0]
+                for level, kind, content in extra
+                if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS)
+            ]
+            if pids:
+                yield pids[0], frozenset(data.decode("utf-8", "replace").splitlines())
+
+    def close(self) -> None:
+        """May be called twice."""
+        self._line.close()

@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from appliance.commands.supervisor import FIRST_RESTART_SECONDS, LogTail, Supervisor, rss_mb
+from appliance.commands.supervisor import (
+    DOOR_NICENESS,
+    FIRST_RESTART_SECONDS,
+    SILENCE_SECONDS,
+    START_SECONDS,
+    LogTail,
+    Supervisor,
+    rss_mb,
+)
+from appliance.system import notify
+
+UNITS = Path(__file__).parents[2] / "systemd"
 
 
 @pytest.fixture
@@ -110,3 +121,64 @@ def test_children_end_with_a_killed_supervisor(tmp_path):
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     until(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split(")")[1])
+
+
+BEATS = (
+    "import time; from appliance.system import notify; notify.ready()\nwhile True: notify.watchdog(); time.sleep(0.05)"
+)
+
+
+def test_what_hangs_is_killed_and_started_again(supervisor, monkeypatch):
+    monkeypatch.setitem(SILENCE_SECONDS, "net", 1.0)
+    for name in ("door", "net"):
+        run_instead(supervisor, name, BEATS)
+    supervisor.start()
+    door, net = supervisor.children["door"], supervisor.children["net"]
+
+    def ticked(condition):
+        supervisor.tick(time.monotonic())
+        return condition()
+
+    until(lambda: ticked(lambda: door.ready and net.ready))
+    first = net.pid
+    os.kill(first, signal.SIGSTOP)
+    until(lambda: ticked(lambda: net.restarts == 1 and net.pid not in (None, first) and net.ready))
+    assert door.restarts == 0
+    assert any("net hangs" in line for line in supervisor.log.latest(10))
+
+
+def test_a_start_may_take_longer_than_a_silence_but_not_for_ever(supervisor):
+    for name in ("door", "net"):
+        run_instead(supervisor, name, LIVES)
+    supervisor.start()
+    net, started = supervisor.children["net"], supervisor.children["net"].started_at
+    supervisor.tick(started + START_SECONDS - 1)
+    assert net.pid is not None
+    supervisor.tick(started + START_SECONDS + 1)
+    assert net.pid is None
+
+
+def test_another_processes_word_counts_for_nobody(supervisor, monkeypatch):
+    for name in ("door", "net"):
+        run_instead(supervisor, name, LIVES)
+    supervisor.start()
+    monkeypatch.setenv("NOTIFY_SOCKET", supervisor._manager.address)
+    assert notify.ready()
+    supervisor.tick(time.monotonic())
+    assert not any(child.ready for child in supervisor.children.values())
+
+
+def test_patience_is_that_of_the_units():
+    for name, seconds in SILENCE_SECONDS.items():
+        unit = (UNITS / f"lintel-{name}.service").read_text()
+        assert f"\nWatchdogSec={seconds:g}\n" in unit
+    assert f"\nNice={DOOR_NICENESS}\n" in (UNITS / "lintel-door.service").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may ask for precedence")
+def test_the_door_runs_before_the_others(supervisor):
+    for name in ("door", "net"):
+        run_instead(supervisor, name, LIVES)
+    supervisor.start()
+    nice = {name: os.getpriority(os.PRIO_PROCESS, child.pid) for name, child in supervisor.children.items()}
+    assert nice["door"] < nice["net"]

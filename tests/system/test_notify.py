@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -48,3 +50,20 @@ def test_watchdog_seconds(monkeypatch):
     for word in ("", "0", "-1", "x"):
         monkeypatch.setenv("WATCHDOG_USEC", word)
         assert notify.watchdog_seconds() is None
+
+
+def test_the_manager_hears_words_and_who_said_them(monkeypatch):
+    manager = notify.Manager()
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
+    assert list(manager.heard()) == []
+    assert notify.ready("locked")
+    code = "from appliance.system import notify; raise SystemExit(not notify.watchdog())"
+    other = subprocess.Popen([sys.executable, "-c", code])
+    assert other.wait(20) == 0
+    assert list(manager.heard()) == [
+        (os.getpid(), frozenset({"READY=1", "STATUS=locked"})),
+        (other.pid, frozenset({"WATCHDOG=1"})),
+    ]
+    manager.close()
+    manager.close()
+    assert not notify.ready()
