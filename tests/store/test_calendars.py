@@ -11,8 +11,6 @@ from appliance.errors import ScheduleError
 from appliance.store import calendars
 from appliance.store.calendars import LARGEST_BYTES, MOST_EVENTS, country_calendar, load_calendar, read_calendar
 
-pytest.importorskip("icalendar", reason="the package icalendar is not installed")
-pytest.importorskip("holidays", reason="the package holidays is not installed")
 
 FIRST, LAST = date(2026, 1, 1), date(2028, 12, 31)
 
