@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -96,6 +97,14 @@ def test_vectors_of_another_shape_are_refused() -> None:
         Gallery.of(["a", "b"], vectors(1), MODEL)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _a_short_first_look() -> Iterator[None]:
+    """So that in these small galleries too it is the bound that decides when to stop looking."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("appliance.vision.index.FIRST_LOOK", 3)
+        yield
+
+
 NONE = np.empty((0, TEMPLATE_DIMENSIONS), np.float32)
 
 
@@ -148,12 +157,14 @@ def test_the_index_finds_exactly_what_scoring_all_finds(shape: str, monkeypatch:
     same(indexed(monkeypatch, owners, rows), Gallery.of(owners, rows, MODEL), probes)
 
 
-def test_nearly_equal_faces_are_told_apart_by_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Differences far below what 8 bits show."""
-    base = unit(vectors(1))
-    rows = np.concatenate([base + 1e-4 * unit(vectors(2000, 5)), alike(1000, 1, 6)])
+@pytest.mark.parametrize("spread", [30, TEMPLATE_DIMENSIONS])
+def test_nearly_equal_faces_are_told_apart_by_the_index(spread: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Differences of a thousandth, far below what 8 bits show. In 30 dimensions only rounding widens the bound."""
+    kept = np.arange(TEMPLATE_DIMENSIONS) < spread
+    base = unit(vectors(1) * kept)
+    rows = np.concatenate([base + 0.05 * unit(vectors(2000, 5) * kept), vectors(1000, 6) * kept])
     owners = [f"{index:04d}" for index in range(3000)]
-    probes = unit(base + 1e-4 * unit(vectors(30, 7)))
+    probes = unit(base + 0.05 * unit(vectors(30, 7) * kept))
     same(indexed(monkeypatch, owners, rows), Gallery.of(owners, rows, MODEL), probes)
 
 
