@@ -201,7 +201,8 @@ def _length(block: _Block, found: Any, start: date) -> int:
     if end is not None:
         days = max(1, (end - start).days) if end >= start else 0
     elif "DURATION" in found:
-        duration = found["DURATION"].dt
+        # Several of them are a list, which lasts no whole days.
+        duration = getattr(found["DURATION"], "dt", None)
         days = duration.days if isinstance(duration, timedelta) and duration == timedelta(days=duration.days) else 0
     if not 1 <= days <= LONGEST_DAYS:
         name = "DTEND" if end is not None else "DURATION"

@@ -11,7 +11,6 @@ from appliance.errors import ScheduleError
 from appliance.store import calendars
 from appliance.store.calendars import LARGEST_BYTES, MOST_EVENTS, country_calendar, load_calendar, read_calendar
 
-
 FIRST, LAST = date(2026, 1, 1), date(2028, 12, 31)
 
 
@@ -109,6 +108,7 @@ def test_files_as_they_come(tmp_path):
         ("DTSTART;VALUE=DATE:20260501\nDTEND;VALUE=DATE:20260430", 7, "correct its end"),
         ("DTSTART;VALUE=DATE:20260501\nDTEND;VALUE=DATE:21260501", 7, "more than 366"),
         ("DTSTART;VALUE=DATE:20260501\nDURATION:PT1H", 7, "lasts no whole days"),
+        ("DTSTART;VALUE=DATE:20260501\nDURATION:P3D\nDURATION:P3D", 7, "lasts no whole days"),
         ("DTSTART;VALUE=DATE:20260501\nRRULE:FREQ=SECONDLY", 7, "repeats YEARLY, MONTHLY"),
         ("DTSTART;VALUE=DATE:20260501\nRRULE:FREQ=OFTEN", 7, "OFTEN"),
         ("DTSTART;VALUE=DATE:20260501\nRRULE:FREQ=YEARLY;INTERVAL=0", 7, "INTERVAL must be 1"),
