@@ -1,21 +1,25 @@
 """The store as the door uses it: its record, its people, its key. Belongs to the journal's thread."""
 
+import errno
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+
+from sqlite_utils import Database
 
 from appliance.access.lockout import Outcome
 from appliance.access.roster import Roster
 from appliance.door.inbox import History
 from appliance.door.pinhash import PinHash
-from appliance.errors import KeyFileError
-from appliance.facts import ClockQuality, Credential, Event, Moment, Reason
+from appliance.errors import KeyFileError, StoreError
+from appliance.facts import ClockQuality, Credential, Event, EventType, Moment, Reason
 from appliance.store.ballast import FILE as BALLAST_FILE
 from appliance.store.ballast import Ballast
 from appliance.store.chain import StoredEvent
 from appliance.store.database import FILE, connect, data_version, roster_version
 from appliance.store.events import EventLog
 from appliance.store.people import People
+from appliance.store.rows import writable
 from appliance.store.sealing import keyed
 from appliance.system import clock
 from appliance.system.keys import DeviceKey
@@ -27,6 +31,8 @@ ROSTER_SECONDS = 300.0
 BALLAST_SECONDS = 60.0
 HISTORY_EVENTS = 200
 """Of each kind below."""
+CREDIBLE_SECONDS = 400 * 86400.0
+"""A time further back than this tells of a clock that leapt, not of a door that stood still."""
 COUNTING = (
     (Reason.UNKNOWN_PIN, Credential.PIN),
     (Reason.UNKNOWN_CARD, Credential.CARD),
@@ -43,20 +49,26 @@ log = logging.getLogger(__name__)
 class Memory:
     """One connection. Any method may raise StoreError; then it is closed, and opened anew."""
 
-    def __init__(self, state: Path, pins: PinHash) -> None:
-        """Raises StoreError."""
+    def __init__(self, state: Path, pins: PinHash, config: str | None = None) -> None:
+        """`config`: digest of the settings in force. Raises StoreError."""
         self._state, self._pins = state, pins
-        self._db = connect(state / FILE, BUSY_SECONDS)
         self._ballast = Ballast(state / BALLAST_FILE)
-        self._log = EventLog(self._db, clock.boot_id() or "unknown", ballast=self._ballast)
+        self._db, full = self._connect()
+        self._log = EventLog(self._db, clock.boot_id() or "unknown", config, self._ballast)
         self._people: People | None = None
         self._seen: int | None = None
         self._roster_version: int | None = None
         self._roster_due = self._ballast_due = 0.0
+        if full:
+            self._log.append(Event(EventType.SYS, "disk_full", clock.now()))
 
     def append(self, events: Sequence[Event]) -> list[StoredEvent]:
-        """Durable when it returns."""
-        return self._log.append_many(events)
+        """Durable when it returns. What no store could take is replaced by an event that names it."""
+        checked = [writable(event, clock.now()) for event in events]
+        for _, fault in checked:
+            if fault:
+                log.error("%s", fault)
+        return self._log.append_many([event for event, _ in checked])
 
     def changed_roster(self, now: float) -> Roster | None:
         """The people, if they changed since the last call or may have. Raises KeyFileError: no key, or another's."""
@@ -95,6 +107,15 @@ class Memory:
         """May be called twice."""
         self._db.close()
 
+    def _connect(self) -> tuple[Database, bool]:
+        """The database, and whether the ballast had to go for it: a full disk has no room for its log either."""
+        try:
+            return connect(self._state / FILE, BUSY_SECONDS), False
+        except StoreError as error:
+            if error.errno != errno.ENOSPC or not self._ballast.release():
+                raise
+            return connect(self._state / FILE, BUSY_SECONDS), True
+
     def _open_people(self) -> People:
         if self._people is None:
             try:
@@ -121,9 +142,11 @@ def happened(row: StoredEvent, now: Moment, boot: str) -> float:
     """Monotonic seconds of this boot at which it counts as having happened.
 
     Where the clock cannot tell how long ago it was, it counts as now: pulling the plug shortens no lock-out.
+    Within one boot no step of the wall clock matters.
     """
     if boot and row.boot == boot:
         return min(row.mono_ms / 1000, now.mono)
-    if ClockQuality.UNKNOWN in (row.quality, now.quality):
+    ago = now.utc - row.t_ms / 1000
+    if ClockQuality.UNKNOWN in (row.quality, now.quality) or not 0.0 <= ago <= CREDIBLE_SECONDS:
         return now.mono
-    return now.mono - max(0.0, now.utc - row.t_ms / 1000)
+    return now.mono - ago

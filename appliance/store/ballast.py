@@ -37,6 +37,8 @@ class Ballast:
         """Give the space up. True: there was some."""
         held = self.held
         with suppress(OSError):
+            self._path.with_name(f"{self._path.name}.new").unlink()
+        with suppress(OSError):
             self._path.unlink()
             return held
         return False
@@ -48,7 +50,8 @@ class Ballast:
         return False
 
     def _make(self) -> bool:
-        scratch = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
+        # Always the same name: what a kill leaves here is overwritten, not added to. Only the door makes it.
+        scratch = self._path.with_name(f"{self._path.name}.new")
         try:
             handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o660)
             try:

@@ -1,11 +1,9 @@
 """The record of what happened. The table is also the outbox: a row waits there until a host has it."""
 
 import errno
-import json
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import replace
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from time import time
 from typing import Any
@@ -13,37 +11,24 @@ from typing import Any
 from sqlite_utils import Database
 
 from appliance.errors import StoreError
-from appliance.facts import ClockQuality, Event, EventType, Moment
-from appliance.store import retention
+from appliance.facts import Event, EventType, Moment
+from appliance.store import retention, rows
 from appliance.store.ballast import Ballast
-from appliance.store.chain import (
-    DETAIL_BYTES,
-    GENESIS,
-    ChainReport,
-    Gap,
-    StoredEvent,
-    Unreadable,
-    canonical,
-    uuid7,
-    verify,
-)
+from appliance.store.chain import GENESIS, ChainReport, Gap, StoredEvent, Unreadable, canonical, verify
 from appliance.store.database import lenient, roster_version, snapshot, transaction, truncate_log
+from appliance.store.rows import INSERT, SELECT, Place
+
+log = logging.getLogger(__name__)
 
 SHORT_LOG_PAGES = 32
 """Length of the write-ahead log, in pages of 4 KB, once the disk was full. SQLite's own default is 1000."""
-
-_COLUMNS = (
-    'seq, id, boot, t_ms, tq, mono_ms, type, why, pid, "by", score, thr, live, detail, '
-    "cfg, roster, mdl, prev, hash, settled_at"
-)
-_INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * 19)}, NULL)"  # noqa: S608 - constants
-_SELECT = f"SELECT {_COLUMNS} FROM events"  # noqa: S608 - constants
 
 
 class EventLog:
     """Appends events to the chain and reads them back. One per connection, so one per thread.
 
-    Reading raises StoreError, also for a row that is damaged.
+    Reading raises StoreError. A row that is damaged is passed over and named once in the log, for one torn
+    page must not hide all that came after; verify_chain and the record's reader see that it is missing.
     """
 
     def __init__(
@@ -57,12 +42,15 @@ class EventLog:
         self._boot = boot or Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         self._config = config
         self._ballast = ballast
+        self._damaged: set[int] = set()
+        self._owed: set[int] = set()
+        self._owned_up: set[int] = set()
 
     def append(self, event: Event) -> StoredEvent:
         """Write one event; it is on the disk when this returns, or when the transaction around it commits.
 
         `detail["model"]`, if there, becomes the event's `mdl`. Raises StoreError: full disk
-        (`errno` ENOSPC), locked (EBUSY), a `detail` that is not JSON or longer than 2048 bytes.
+        (`errno` ENOSPC), locked (EBUSY); UnwritableEventError: a `detail` that is not JSON or longer than 2048 bytes.
         """
         return self.append_many([event])[0]
 
@@ -80,13 +68,13 @@ class EventLog:
 
     def after(self, seq: int, limit: int = 200) -> list[StoredEvent]:
         """The next events above `seq`, oldest first."""
-        return self._read("WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit)
+        return self._read("WHERE seq > ? ORDER BY seq", seq, limit=limit)
 
     def latest(self, count: int = 20, types: Iterable[EventType] = ()) -> list[StoredEvent]:
         """The newest `count` events, oldest first; only of `types` if any are given."""
         words = [kind.value for kind in types]
         which = f"WHERE type IN ({', '.join('?' * len(words))})" if words else ""
-        return self._read(f"{which} ORDER BY seq DESC LIMIT ?", *words, count)[::-1]
+        return self._read(f"{which} ORDER BY seq DESC", *words, limit=count)[::-1]
 
     def latest_readable(
         self, kinds: Iterable[tuple[str, str]], count: int
@@ -100,16 +88,30 @@ class EventLog:
         faults: list[StoreError] = []
         with snapshot(self._db), lenient(self._db):
             for kind in kinds:
-                for row in self._db.execute(f"{_SELECT} {where}", (*kind, count)):
+                for row in self._db.execute(f"{SELECT} {where}", (*kind, count)):
                     try:
-                        events.append(_stored(row))
+                        events.append(rows.stored(row))
                     except StoreError as error:
                         faults.append(error)
         return sorted(events, key=lambda event: event.seq), faults
 
     def unsettled(self, limit: int = 200, after: int = 0) -> list[StoredEvent]:
-        """Events above `after` that no host has acknowledged, oldest first."""
-        return self._read("WHERE settled_at IS NULL AND seq > ? ORDER BY seq LIMIT ?", after, limit)
+        """Events above `after` that no host has acknowledged, oldest first. `own_up` tells of those passed over."""
+        return self._read("WHERE settled_at IS NULL AND seq > ? ORDER BY seq", after, limit=limit, check=self._sendable)
+
+    def own_up(self, at: Moment) -> list[int]:
+        """Record which unsettled rows were found damaged, so that the host learns why their numbers are missing.
+
+        They are settled: nobody can have them any more. Returns their numbers. Raises StoreError.
+        """
+        owed = sorted(self._owed)
+        for seq in owed:
+            self.append(Event(EventType.SYS, "event_damaged", at, detail={"seq": seq}))
+            self._owed.discard(seq)
+            self._owned_up.add(seq)
+            with suppress(StoreError):  # a row can be too damaged to be marked
+                self.settle([seq])
+        return owed
 
     def count_unsettled(self) -> int:
         """How many no host has acknowledged."""
@@ -165,37 +167,11 @@ class EventLog:
             seq, prev = self._head()
             roster = roster_version(self._db)
             for event in events:
-                stored = self._place(event, seq + 1, prev, roster)
-                self._db.execute(_INSERT, _row(stored))
+                stored = rows.placed(event, Place(seq + 1, prev, self._boot, self._config, roster))
+                self._db.execute(INSERT, rows.row(stored))
                 written.append(stored)
                 seq, prev = stored.seq, stored.hash
         return written
-
-    def _place(self, event: Event, seq: int, prev: bytes, roster: int) -> StoredEvent:
-        detail = _json(event)
-        model = detail.pop("model", None)
-        unhashed = StoredEvent(
-            seq=seq,
-            id=uuid7(event.at.utc),
-            boot=self._boot,
-            t_ms=int(event.at.utc * 1000),
-            quality=event.at.quality,
-            mono_ms=int(event.at.mono * 1000),
-            type=event.type,
-            why=str(event.why),
-            person=event.person,
-            by=event.by,
-            score=_number(event.score),
-            threshold=_number(event.threshold),
-            live=event.live,
-            detail=detail,
-            config=self._config,
-            roster=roster,
-            model=None if model is None else str(model),
-            prev=prev,
-            hash=b"",
-        )
-        return replace(unhashed, hash=unhashed.digest())
 
     def _head(self) -> tuple[int, bytes]:
         counter = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
@@ -210,102 +186,46 @@ class EventLog:
 
     def _links(self) -> Iterator[StoredEvent | Gap | Unreadable]:
         gaps = [Gap(*row) for row in self._db.execute("SELECT first, last, prev, hash, why FROM gaps ORDER BY first")]
-        for row in self._db.execute(f"{_SELECT} ORDER BY seq"):
+        for row in self._db.execute(f"{SELECT} ORDER BY seq"):
             while gaps and gaps[0].first < row[0]:
                 yield gaps.pop(0)
             try:
-                yield _stored(row)
+                yield rows.stored(row)
             except StoreError as error:
                 yield Unreadable(row[0], str(error))
         yield from gaps
 
-    def _read(self, where: str, *values: Any) -> list[StoredEvent]:
-        with snapshot(self._db), lenient(self._db):
-            return [_stored(row) for row in self._db.execute(f"{_SELECT} {where}", values)]
+    def _read(
+        self, where: str, *values: Any, limit: int, check: Callable[[StoredEvent], None] | None = None
+    ) -> list[StoredEvent]:
+        """The first `limit` rows that can be read."""
+        found: list[StoredEvent] = []
+        with snapshot(self._db), lenient(self._db), closing(self._db.execute(f"{SELECT} {where}", values)) as cursor:
+            for row in cursor:
+                if len(found) >= limit:
+                    break
+                try:
+                    event = rows.stored(row)
+                    if check:
+                        check(event)
+                    found.append(event)
+                except StoreError as error:
+                    if check and row[0] not in self._owned_up:
+                        self._owed.add(row[0])
+                    self._pass_over(row[0], error)
+        return found
 
+    def _pass_over(self, seq: int, error: StoreError) -> None:
+        if seq not in self._damaged:
+            self._damaged.add(seq)
+            log.error("%s; it is passed over", error)
 
-def _json(event: Event) -> dict[str, Any]:
-    """`detail` as it will be read back. Raises StoreError."""
-    try:
-        text = canonical(event.detail)
-    except (TypeError, ValueError) as error:
-        raise StoreError(
-            f"event {event.type}/{event.why} cannot be written: detail is not JSON ({error}); use plain JSON values"
-        ) from None
-    if len(text) > DETAIL_BYTES:
-        raise StoreError(
-            f"event {event.type}/{event.why} cannot be written: detail has {len(text)} bytes; keep it to {DETAIL_BYTES}"
-        )
-    detail: dict[str, Any] = json.loads(text)
-    return detail
-
-
-def _number(value: float | None) -> float | None:
-    """Four decimals say all a score can; nan is not JSON."""
-    return round(float(value), 4) if value is not None and math.isfinite(value) else None
-
-
-def _row(event: StoredEvent) -> tuple[Any, ...]:
-    return (
-        event.seq,
-        event.id,
-        event.boot,
-        event.t_ms,
-        event.quality.value,
-        event.mono_ms,
-        event.type.value,
-        event.why,
-        event.person,
-        event.by,
-        event.score,
-        event.threshold,
-        event.live,
-        canonical(event.detail).decode(),
-        event.config,
-        event.roster,
-        event.model,
-        event.prev,
-        event.hash,
-    )
-
-
-def _stored(row: Sequence[Any]) -> StoredEvent:
-    """Raises StoreError: the row is damaged."""
-    try:
-        event = _unchecked(row)
-        if not isinstance(event.detail, dict):
-            raise TypeError("detail is not an object")
-        _ = event.at, event.time  # both raise for numbers that are no time
-    except (ValueError, TypeError, OverflowError, OSError, RecursionError) as error:
-        raise StoreError(
-            f"event {row[0]} of the record is damaged: {type(error).__name__}; "
-            "see lintel events --verify, and restore a backup to have it again"
-        ) from None
-    return event
-
-
-def _unchecked(row: Sequence[Any]) -> StoredEvent:
-    seq, id_, boot, t_ms, quality, mono_ms, kind, why, person, by, score, threshold, live, detail, *rest = row
-    config, roster, model, prev, digest, settled_at = rest
-    return StoredEvent(
-        seq=seq,
-        id=id_,
-        boot=boot,
-        t_ms=t_ms,
-        quality=ClockQuality(quality),
-        mono_ms=mono_ms,
-        type=EventType(kind),
-        why=why,
-        person=person,
-        by=by,
-        score=score,
-        threshold=threshold,
-        live=None if live is None else bool(live),
-        detail=json.loads(detail),
-        config=config,
-        roster=roster,
-        model=model,
-        prev=prev,
-        hash=digest,
-        settled=settled_at is not None,
-    )
+    @staticmethod
+    def _sendable(event: StoredEvent) -> None:
+        """Raises StoreError: it can be read, but is no JSON any more."""
+        try:
+            canonical(event.chained())
+        except (ValueError, TypeError) as error:
+            raise StoreError(
+                f"event {event.seq} of the record is damaged: {type(error).__name__}; see lintel events --verify"
+            ) from None

@@ -384,18 +384,43 @@ def test_a_full_disk_without_ballast_is_said_and_nothing_is_half_written(path: P
         "t_ms = 9223372036854775807",
     ],
 )
-def test_a_damaged_row_is_a_store_error_and_the_chain_names_it(db: Database, log: EventLog, damage: str) -> None:
+def test_a_damaged_row_is_passed_over_named_once_and_owned_up_to(
+    db: Database, log: EventLog, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     for _ in range(3):
         log.append(event(by="face"))
-    db.execute("PRAGMA ignore_check_constraints = 1")
-    db.execute("DROP TRIGGER events_are_written_once")
-    db.execute(f"UPDATE events SET {damage} WHERE seq = 2")
-    for read in (log.latest, log.unsettled, lambda: log.after(0)):
-        with pytest.raises(StoreError, match="event 2 "):
-            read()
+    spoil(db, damage)
+    for _ in range(3):
+        assert [e.seq for e in log.latest()] == [1, 3]
+        assert [e.seq for e in log.unsettled(2)] == [1, 3], "the limit counts what can be read"
+        assert [e.seq for e in log.after(0)] == [1, 3]
+        assert [e.seq for e in log.latest(1)] == [3]
+    assert [record.getMessage().split(" of the record")[0] for record in caplog.records] == ["event 2"]
     assert log.verify_chain().broken_at == 2
     events, faults_ = log.latest_readable([("granted", "face")], 10)
     assert ([e.seq for e in events], len(faults_)) == ([1, 3], 1)
+
+    assert log.own_up(at(START)) == [2]
+    assert log.own_up(at(START)) == []
+    told = log.unsettled()[-1]
+    assert (told.seq, told.type, told.why, told.detail) == (4, "sys", "event_damaged", {"seq": 2})
+    assert log.count_unsettled() == 3, "nobody waits for it any more"
+    assert [e.seq for e in EventLog(db).unsettled()] == [1, 3, 4]
+    assert EventLog(db).own_up(at(START)) == []
+
+
+def test_nothing_but_damaged_rows_is_an_empty_outbox(db: Database, log: EventLog) -> None:
+    log.append_many([event() for _ in range(250)])
+    spoil(db, "detail = 'x'", "seq <= 240")
+    assert [e.seq for e in log.unsettled(5)] == [241, 242, 243, 244, 245]
+    assert len(log.own_up(at(START))) == 240
+
+
+def spoil(db: Database, damage: str, which: str = "seq = 2") -> None:
+    db.execute("PRAGMA ignore_check_constraints = 1")
+    db.execute("DROP TRIGGER events_are_written_once")
+    db.execute(f"UPDATE events SET {damage} WHERE {which}")
+    db.execute("PRAGMA ignore_check_constraints = 0")
 
 
 @pytest.mark.parametrize(
@@ -404,10 +429,11 @@ def test_a_damaged_row_is_a_store_error_and_the_chain_names_it(db: Database, log
 def test_a_row_that_still_reads_but_was_altered_is_named_too(db: Database, log: EventLog, damage: str) -> None:
     for _ in range(3):
         log.append(event())
-    db.execute("DROP TRIGGER events_are_written_once")
-    db.execute(f"UPDATE events SET {damage} WHERE seq = 2")
+    spoil(db, damage)
     assert len(log.latest()) == 3
     assert log.verify_chain().broken_at == 2
+    sendable = [e.seq for e in log.unsettled()]
+    assert sendable == ([1, 2, 3] if "why" in damage else [1, 3]), "what is no JSON cannot be sent"
 
 
 def test_what_counts_is_found_by_an_index(db: Database, log: EventLog) -> None:
