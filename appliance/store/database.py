@@ -17,33 +17,11 @@ from sqlite_utils import Database
 
 from appliance.errors import StoreError
 from appliance.store.migrations import APPLICATION_ID, MIGRATIONS
+from appliance.store.trouble import REMOUNT, broken, code, explain
 
 FILE = "lintel.db"
 BUSY_SECONDS = 5.0
 """How long a writer waits for another. Transactions here last milliseconds."""
-SCARCE_BYTES = 256 * 1024
-"""Less free space than this, and an input/output error is taken for a full disk."""
-
-_REMOUNT = "a worn card often ends so: see journalctl -k, replace it, or try: mount -o remount,rw"
-
-_CAUSES = (
-    (("SQLITE_BUSY", "SQLITE_LOCKED"), "another process keeps it locked", "find it with: fuser {0}", errno.EBUSY),
-    (
-        ("SQLITE_CORRUPT", "SQLITE_NOTADB"),
-        "it is damaged: {0}",
-        "stop lintel, move the file aside and restore a backup, or try: sqlite3 {0} .recover",
-        errno.EUCLEAN,
-    ),
-    (
-        ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"),
-        "{0}",
-        "run as a user of group lintel; the file's mode is 0660",
-        errno.EACCES,
-    ),
-    (("SQLITE_CONSTRAINT",), "a rule of the record forbids it: {0}", "nothing was changed", errno.EINVAL),
-)
-"""First letters of SQLite's error name, what it means, the remedy, errno."""
-
 _PRAGMAS = (
     "synchronous = FULL",
     "foreign_keys = ON",
@@ -158,9 +136,9 @@ def faults(db: Database) -> list[str]:
         found = [str(row[0]) for row in db.execute("PRAGMA integrity_check(20)")]
         found += [f"{row[0]} row {row[1]} points at nothing" for row in db.execute("PRAGMA foreign_key_check")]
     except sqlite3.Error as error:
-        if _code(error).startswith("SQLITE_CORRUPT"):
+        if code(error).startswith("SQLITE_CORRUPT"):
             return [str(error)]
-        raise _explain(error, _path(db), "checked") from error
+        raise explain(error, _path(db), "checked") from error
     return [line for line in found if line != "ok"]
 
 
@@ -183,17 +161,15 @@ def _prepare(path: Path) -> None:
     try:
         parent = os.stat(path.parent)
     except OSError as error:
-        raise _broken(
-            path, "opened", f"{path.parent}: {error.strerror}", "create that directory", error.errno
-        ) from None
+        raise broken(path, "opened", f"{path.parent}: {error.strerror}", "create that directory", error.errno) from None
     if path.exists():
         return
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
     except OSError as error:
         remedy = f"let group lintel write {path.parent}, or run as a user of that group"
-        remedy = _REMOUNT if error.errno == errno.EROFS else remedy
-        raise _broken(path, "created", error.strerror, remedy, error.errno) from None
+        remedy = REMOUNT if error.errno == errno.EROFS else remedy
+        raise broken(path, "created", error.strerror, remedy, error.errno) from None
     with suppress(PermissionError):
         os.fchmod(handle, 0o660)
         if parent.st_mode & stat.S_ISGID:
@@ -220,10 +196,10 @@ def _recognise(db: Database, path: Path) -> None:
         application, version = db.execute("PRAGMA application_id").fetchone()[0], _version(db)
         empty = not db.table_names()
     if application != APPLICATION_ID and not empty:
-        raise _broken(path, "opened", "it is another program's database", "move it away, or set paths.state")
+        raise broken(path, "opened", "it is another program's database", "move it away, or set paths.state")
     if version > len(MIGRATIONS):
         what = f"its version {version} is newer than this program's {len(MIGRATIONS)}"
-        raise _broken(path, "opened", what, "install the newer lintel again, or restore the backup made before it")
+        raise broken(path, "opened", what, "install the newer lintel again, or restore the backup made before it")
 
 
 def _enter_wal(db: Database, busy_seconds: float) -> None:
@@ -234,7 +210,7 @@ def _enter_wal(db: Database, busy_seconds: float) -> None:
             if db.execute("PRAGMA journal_mode = WAL").fetchone()[0] == "wal":
                 return
         except sqlite3.OperationalError as error:
-            if _code(error) not in ("SQLITE_BUSY", "SQLITE_LOCKED") or time.monotonic() >= until:
+            if code(error) not in ("SQLITE_BUSY", "SQLITE_LOCKED") or time.monotonic() >= until:
                 raise
         time.sleep(0.01)
 
@@ -264,41 +240,4 @@ def _explained(where: Path | Database, doing: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _explain(error, where if isinstance(where, Path) else _path(where), doing) from error
-
-
-def _explain(error: sqlite3.Error, path: Path, doing: str) -> StoreError:
-    code = _code(error)
-    free = _free_bytes(path)
-    if code == "SQLITE_FULL" or (code.startswith("SQLITE_IOERR") and free < SCARCE_BYTES):
-        what = f"the disk is full ({free // 1024} KB free)"
-        return _broken(path, doing, what, "free some space there", errno.ENOSPC)
-    if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR")) and _read_only(path):
-        return _broken(path, doing, "the disk is mounted read-only", _REMOUNT, errno.EROFS)
-    for prefixes, what, remedy, number in _CAUSES:
-        if code.startswith(prefixes):
-            return _broken(path, doing, what.format(error), remedy.format(path), number)
-    return _broken(path, doing, f"{error} ({code})", "check the disk, see: journalctl -k", errno.EIO)
-
-
-def _broken(path: Path, doing: str, what: str | None, remedy: str, number: int | None = None) -> StoreError:
-    error = StoreError(f"{path} cannot be {doing}: {what}; {remedy}")
-    error.errno = number
-    return error
-
-
-def _code(error: sqlite3.Error) -> str:
-    return str(getattr(error, "sqlite_errorname", "SQLITE_ERROR"))
-
-
-def _read_only(path: Path) -> bool:
-    with suppress(OSError):
-        return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
-    return False
-
-
-def _free_bytes(path: Path) -> int:
-    with suppress(OSError):
-        place = os.statvfs(path.parent)
-        return place.f_bavail * place.f_frsize
-    return SCARCE_BYTES
+        raise explain(error, where if isinstance(where, Path) else _path(where), doing) from error
