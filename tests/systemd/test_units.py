@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance.settings import PathsConfig
+from appliance.system.priority import REALTIME
 
 UNITS = Path(__file__).parents[2] / "systemd"
 NAMES = ("door", "vision", "net")
@@ -88,6 +89,15 @@ def test_the_door_is_killed_last_and_returns_the_relay() -> None:
     scores = {name: int(unit(name)["OOMScoreAdjust"][0]) for name in NAMES}
     assert scores["door"] < 0 < min(scores["vision"], scores["net"])
     assert unit("door")["ExecStopPost"] == ["-/opt/lintel/bin/lintel door --rest"]
+
+
+def test_the_door_alone_may_run_in_real_time() -> None:
+    keys = unit("door")
+    assert int(keys["LimitRTPRIO"][0]) == REALTIME
+    assert "sched_setscheduler" in keys["SystemCallFilter"]
+    assert "RestrictRealtime" not in keys
+    assert "CPUSchedulingPolicy" not in keys  # a kernel that refuses it would stop the start
+    assert all(unit(name)["RestrictRealtime"] == ["yes"] for name in ("vision", "net"))
 
 
 @pytest.mark.parametrize("name", ["door", "vision"])
