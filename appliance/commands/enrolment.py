@@ -9,7 +9,7 @@ from appliance.commands.records import Records, Templates
 from appliance.config import Config
 from appliance.errors import EnrolmentError, ImageError
 from appliance.facts import TEMPLATE_DIMENSIONS, Vector
-from appliance.store.enrolments import gallery
+from appliance.store.faces import gallery
 from appliance.system.clock import now
 from appliance.vision.enrol import Shot, enrol_file
 from appliance.vision.gallery import FLOOR_FMR, FUSED_SHIFT, Gallery, fmr_table, threshold

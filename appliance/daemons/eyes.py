@@ -6,31 +6,23 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from sqlite_utils import Database
-
 from appliance.camera.watch import WatchedCamera
 from appliance.config import Config
-from appliance.errors import KeyFileError, ModelError, StoreError
-from appliance.facts import TEMPLATE_DIMENSIONS, Alive, Event, EventType, PassShown
+from appliance.errors import ModelError, StoreError
+from appliance.facts import Alive, Event, EventType, PassShown
 from appliance.settings import CameraConfig
-from appliance.store.database import FILE, connect, data_version
-from appliance.store.enrolments import gallery
+from appliance.store.database import FILE, connect
 from appliance.store.events import EventLog
 from appliance.system import clock, notify
 from appliance.system.doorline import DoorlineSender
-from appliance.system.keys import DeviceKey
 from appliance.system.status import StatusFile
 from appliance.vision.chain import Glimpse, VisionModels
-from appliance.vision.gallery import Gallery
 
 log = logging.getLogger(__name__)
 
 ALIVE_SECONDS = 1.0
 STATUS_SECONDS = 0.1
 RETRY_SECONDS = 10.0
-REFRESH_SECONDS = 60.0
-"""A consent that ends by the clock changes no row; the gallery is read again this often all the same."""
 
 
 class Reporter:
@@ -115,43 +107,6 @@ class Reporter:
 
     def _fixed(self) -> dict[str, Any]:
         return {"simulated": self._config.camera.source in ("visitors", "replay")}
-
-
-class Enrolled:
-    """Reads the gallery again whenever the store changed. A broken store keeps nobody: no face opens on old rights."""
-
-    def __init__(self, config: Config, model: str) -> None:
-        self._state = Path(config.paths.state)
-        self._model = model
-        self._db: Database | None = None
-        self._seen: int | None = None
-        self._read_at = float("-inf")
-        self._broken = ""
-
-    def fresh(self, now: float) -> Gallery | None:
-        """The gallery if it may have changed since the last call, else None."""
-        try:
-            if self._db is None:
-                self._db = connect(self._state / FILE)
-            seen = data_version(self._db)
-            if seen == self._seen and now - self._read_at < REFRESH_SECONDS:
-                return None
-            owners, vectors = gallery(self._db, DeviceKey.load(self._state), self._model, clock.now)
-        except (StoreError, KeyFileError) as error:
-            return self._nobody(str(error))
-        if self._seen is None or self._broken:
-            log.info("gallery: %d templates of %d people", len(owners), len(set(owners)))
-        self._seen, self._read_at, self._broken = seen, now, ""
-        return Gallery.of(owners, np.asarray(vectors).reshape(-1, TEMPLATE_DIMENSIONS), self._model)
-
-    def _nobody(self, why: str) -> Gallery:
-        if why != self._broken:
-            log.error("no face can be matched: %s", why)
-        self._broken, self._seen = why, None
-        if self._db is not None:
-            self._db.close()
-            self._db = None
-        return Gallery.empty(self._model)
 
 
 def load_models(config: Config, reporter: Reporter, stop: threading.Event) -> VisionModels | None:

@@ -12,7 +12,8 @@ import cv2
 from appliance.camera.open import open_camera
 from appliance.camera.watch import WatchedCamera
 from appliance.config import Config
-from appliance.daemons.eyes import Enrolled, Reporter, camera_name, load_models
+from appliance.daemons.enrolled import Enrolled
+from appliance.daemons.eyes import Reporter, camera_name, load_models
 from appliance.errors import CameraError
 from appliance.system import notify
 from appliance.system.doorline import DoorlineSender

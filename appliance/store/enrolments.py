@@ -1,22 +1,19 @@
 """Templates at rest: rotated, sealed under their person's key, and never without a consent."""
 
-import logging
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlite_utils import Database
 
-from appliance.errors import EnrolmentError, StoreError
+from appliance.errors import EnrolmentError
 from appliance.facts import TEMPLATE_DIMENSIONS, ClockQuality, Moment, Vector
-from appliance.store.database import lenient, snapshot, transaction, truncate_log
+from appliance.store.database import snapshot, transaction, truncate_log
 from appliance.store.events import EventLog
+from appliance.store.faces import place
 from appliance.store.person import Audit, nobody, unaided_clock
 from appliance.store.sealing import Keys, fit, salt
-
-_logger = logging.getLogger(__name__)
 
 
 def add_templates(
@@ -46,7 +43,7 @@ def add_templates(
         sealer = keys.person(pid, wrapped)
         for row in rotated:
             number = str(uuid4())
-            sealed = sealer.seal(row.tobytes(), _place(pid, number, model))
+            sealed = sealer.seal(row.tobytes(), place(pid, number, model))
             db.table("templates").insert(
                 {
                     "id": number,
@@ -59,34 +56,6 @@ def add_templates(
                 }
             )
         Audit(db, log, now).changed("templates_added", pid, by, count=len(vectors), model=model, source=source)
-
-
-def gallery(
-    db: Database, keys: Keys, model: str, now: Callable[[], Moment] = unaided_clock, *, suspended: bool = False
-) -> tuple[list[str], NDArray[np.float32]]:
-    """Templates that may be matched now: pid of each row, and (n, 160) float32.
-
-    Only of `model`, and of people whose consent stands within its term and who are not suspended;
-    with `suspended` those too, to find out whether a face is enrolled already. A damaged
-    template is left out, and its person's pid is logged. Raises KeyFileError (another device's
-    key), StoreError.
-    """
-    fit(db, keys)
-    with snapshot(db), lenient(db):
-        rows = db.execute(
-            "SELECT templates.pid, templates.id, person_key, sealed FROM templates "
-            "JOIN people ON people.pid = templates.pid JOIN consents ON consents.id = templates.consent "
-            "WHERE model = ? AND suspended <= ? AND withdrawn_at IS NULL AND expires_at > ? "
-            "ORDER BY templates.pid, templates.rowid",
-            (model, suspended, now().utc),
-        ).fetchall()
-    pids, plain = _opened(keys, rows, model)
-    if not pids:
-        return [], np.empty((0, TEMPLATE_DIMENSIONS), dtype=np.float32)
-    rotated = np.frombuffer(b"".join(plain), dtype="<f4").reshape(-1, TEMPLATE_DIMENSIONS)
-    # The inverse of a rotation is its transpose.
-    vectors = rotated @ keys.rotation(salt(db, "site_salt")).T
-    return pids, np.ascontiguousarray(vectors, dtype=np.float32)
 
 
 def expire_consents(db: Database, log: EventLog, now: Callable[[], Moment]) -> int:
@@ -126,26 +95,6 @@ def _standing(db: Database, pid: str, utc: float) -> tuple[bytes, int]:
     if consent is None:
         raise EnrolmentError(f"{pid} has no consent that stands: show them the notice and record it first")
     return person[0], consent[0]
-
-
-def _opened(keys: Keys, rows: Sequence[Any], model: str) -> tuple[list[str], list[bytes]]:
-    """Owner and bytes of each template that can be unsealed."""
-    pids: list[str] = []
-    plain: list[bytes] = []
-    damaged: dict[str, StoreError] = {}
-    for pid, number, wrapped, sealed in rows:
-        try:
-            plain.append(keys.person(pid, wrapped).unseal(sealed, _place(pid, number, model)))
-            pids.append(pid)
-        except StoreError as error:
-            damaged.setdefault(pid, error)
-    for pid, fault in damaged.items():
-        _logger.error("a template of %s matches nobody: %s; enrol them again", pid, fault)
-    return pids, plain
-
-
-def _place(pid: str, number: str, model: str) -> str:
-    return f"template:{pid}:{number}:{model}"
 
 
 def _little_endian(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

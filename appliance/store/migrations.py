@@ -3,6 +3,7 @@
 `PRAGMA user_version` holds how many steps a file has been through.
 """
 
+from appliance.store.migration_faces import FACES_CHANGED
 from appliance.store.migration_rules import RULES
 
 APPLICATION_ID = 0x4C4E544C
@@ -186,5 +187,6 @@ MIGRATIONS: tuple[str, ...] = (
     CARDS_SENT_ON,
     WHAT_COUNTS,
     RULES,
+    FACES_CHANGED,
 )
 """Step n takes a file from version n to n + 1."""

@@ -11,7 +11,7 @@ import pytest
 from appliance.__main__ import main
 from appliance.store.consent import NOTICE, NOTICE_VERSION
 from appliance.store.database import FILE, connect
-from appliance.store.enrolments import gallery
+from appliance.store.faces import gallery
 from appliance.store.events import EventLog
 from appliance.store.people import People
 from appliance.system.keys import DeviceKey

@@ -9,8 +9,9 @@ from sqlite_utils import Database
 
 from appliance.errors import EnrolmentError
 from appliance.store.consent import TERM_DAYS, Consent
-from appliance.store.enrolments import add_templates, count_other_models, gallery
+from appliance.store.enrolments import add_templates, count_other_models
 from appliance.store.events import EventLog
+from appliance.store.faces import gallery
 from appliance.store.people import People
 from appliance.store.person import UnknownPersonError
 from appliance.system.keys import DeviceKey

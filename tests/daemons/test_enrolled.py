@@ -1,0 +1,159 @@
+"""What vision matches against follows the store, one person at a time."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlite_utils import Database
+
+from appliance.config import Config
+from appliance.daemons import enrolled as module
+from appliance.daemons.enrolled import REFRESH_SECONDS, RETRY_SECONDS, Enrolled
+from appliance.settings import PathsConfig
+from appliance.store.consent import TERM_DAYS, given
+from appliance.store.database import FILE, connect
+from appliance.store.enrolments import add_templates
+from appliance.store.people import People
+from appliance.store.person import Person
+from appliance.system.keys import DeviceKey
+from appliance.vision.gallery import Gallery
+from tests.store.conftest import DAY, Clock, vectors
+
+MODEL = "sha256:0123456789ab"
+
+
+class Site:
+    """A store, and what vision makes of it."""
+
+    def __init__(self, state: Path) -> None:
+        self.clock, self.keys, self.state = Clock(), DeviceKey.load(state, create=True), state
+        self.db: Database = connect(state / FILE)
+        self.people = People(self.db, self.keys, now=self.clock)
+        self.enrolled = Enrolled(replace(Config(), paths=PathsConfig(state=str(state))), MODEL, self.clock)
+        self.gallery = Gallery.empty(MODEL)
+
+    def enrol(self, name: str, seed: int) -> Person:
+        person = self.people.add(name, by="cli", consent=given(self.clock().utc, "cli"))
+        add_templates(self.db, self.keys, person.pid, vectors(3, seed), MODEL, by="cli", now=self.clock)
+        return person
+
+    def look(self, seconds: float = 1.0) -> bool:
+        """Time passes; whether the gallery was told to have changed."""
+        self.clock.turn(seconds)
+        fresh = self.enrolled.fresh(self.clock().mono)
+        if fresh is not None:
+            self.gallery = fresh
+        return fresh is not None
+
+    def named(self, seed: int) -> str | None:
+        """Whom that face is taken for."""
+        found = self.gallery.best(vectors(3, seed)[1], MODEL)
+        return found.person if found.score > 0.99 else None
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_changes_are_taken_over_in_place(site: Site, indexed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, bob = site.enrol("Ada", 1), site.enrol("Bob", 2)
+    if indexed:
+        monkeypatch.setattr("appliance.vision.gallery.INDEXED_FROM", 0)
+    assert site.look()
+    first = site.gallery
+    assert (site.named(1), site.named(2)) == (ada.pid, bob.pid)
+    assert not site.look()
+    cid = site.enrol("Cid", 3)
+    assert site.look()
+    assert site.named(3) == cid.pid
+    site.people.suspend(bob.pid, "cli")
+    assert site.look()
+    assert site.named(2) is None
+    site.people.resume(bob.pid, "cli")
+    assert site.look()
+    assert site.named(2) == bob.pid
+    site.people.withdraw_consent(ada.pid, "cli")
+    site.people.remove(cid.pid, "cli")
+    assert site.look()
+    assert (site.named(1), site.named(2), site.named(3)) == (None, bob.pid, None)
+    assert site.gallery is first
+
+
+def test_what_concerns_no_face_reads_no_face(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = site.enrol("Ada", 1)
+    site.look()
+    monkeypatch.setattr(module, "gallery", lambda *_, **__: pytest.fail("templates were read"))
+    site.people.rename(ada.pid, "Ada L.", "cli")
+    site.people.set_pin(ada.pid, by="cli")
+    assert not site.look()
+
+
+def test_a_consent_that_runs_out_ends_the_match_without_a_row_changing(site: Site) -> None:
+    ada = site.enrol("Ada", 1)
+    site.look()
+    site.clock.turn(TERM_DAYS * DAY)
+    assert site.look(REFRESH_SECONDS)
+    assert site.named(1) is None
+    assert ada.pid not in site.gallery.people
+    site.clock.moment = replace(
+        site.clock.moment, utc=site.clock.moment.utc - TERM_DAYS * DAY
+    )  # the clock is put right
+    assert site.look(REFRESH_SECONDS)
+    assert site.named(1) == ada.pid
+
+
+def test_too_many_changes_are_read_anew(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.enrol("Ada", 1)
+    site.look()
+    first = site.gallery
+    monkeypatch.setattr(module, "FEW", 1)
+    bob, cid = site.enrol("Bob", 2), site.enrol("Cid", 3)
+    assert site.look()
+    assert site.gallery is not first
+    assert (site.named(2), site.named(3)) == (bob.pid, cid.pid)
+
+
+def test_who_missed_the_oldest_changes_reads_everything(site: Site) -> None:
+    ada = site.enrol("Ada", 1)
+    site.look()
+    first = site.gallery
+    bob = site.enrol("Bob", 2)
+    with site.db.conn:
+        site.db.execute("INSERT INTO face_changes (seq, pid) VALUES (5000, ?)", (ada.pid,))
+    assert site.look()
+    assert site.gallery is not first
+    assert site.named(2) == bob.pid
+
+
+def test_a_broken_store_keeps_nobody_until_it_is_whole(site: Site) -> None:
+    ada = site.enrol("Ada", 1)
+    site.look()
+    key = (site.state / "device.key").read_bytes()
+    (site.state / "device.key").write_bytes(b"short")
+    site.enrol("Bob", 2)
+    assert site.look()
+    assert site.gallery.people == ()
+    assert not site.look(RETRY_SECONDS / 2)
+    (site.state / "device.key").write_bytes(key)
+    assert site.look(RETRY_SECONDS)
+    assert site.named(1) == ada.pid
+
+
+def test_a_template_of_wrong_length_matches_nobody_and_harms_nobody(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    ada, bob = site.enrol("Ada", 1), site.enrol("Bob", 2)
+    wrapped, number = site.db.execute(
+        "SELECT person_key, id FROM people JOIN templates USING (pid) WHERE pid = ?", (ada.pid,)
+    ).fetchone()
+    short = np.zeros(512, np.float32).tobytes()
+    sealed = site.keys.person(ada.pid, wrapped).seal(short, f"template:{ada.pid}:{number}:{MODEL}")
+    with site.db.conn:
+        site.db.execute("UPDATE templates SET sealed = ? WHERE id = ?", (sealed, number))
+    site.look()
+    assert len(site.gallery) == 5
+    assert site.named(2) == bob.pid
+    assert "2048 bytes: must be 640" in caplog.text
