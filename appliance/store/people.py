@@ -4,63 +4,29 @@ Every change is one transaction with its line in the record, which names the `pi
 name and the PIN's digest are sealed under the person's own key.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 from unicodedata import normalize
 from uuid import uuid4
 
-from sqlite_utils import Database
-
 from appliance.access.roster import Roster
+from appliance.access.schedule import Term
 from appliance.errors import CardError
-from appliance.facts import Moment
-from appliance.store import rights
+from appliance.store import register, rights
 from appliance.store.consent import Consent
 from appliance.store.database import snapshot, transaction, truncate_log
-from appliance.store.events import EventLog
-from appliance.store.person import Audit, Person, UnknownPersonError, clean_name, nobody, unaided_clock
-from appliance.store.pins import PinRefusedError, issue, refuse, shortest_for
-from appliance.store.sealing import Keys, Sealer, fit, salt
+from appliance.store.person import Person, UnknownPersonError, clean_name
+from appliance.store.pinholders import PinHolders
 
 PREFIX_LENGTH = 6
 """Fewest characters of a pid that `find` takes for one."""
 
-_PERSONS = """
-    SELECT people.*, names.sealed AS sealed, notice, given_at, recorded_by, expires_at,
-        EXISTS (SELECT 1 FROM pins WHERE pins.pid = people.pid) AS has_pin,
-        (SELECT COUNT(*) FROM templates WHERE templates.pid = people.pid) AS templates
-    FROM people JOIN names USING (pid)
-    LEFT JOIN consents ON consents.pid = people.pid AND withdrawn_at IS NULL
-    WHERE :pid IS NULL OR people.pid = :pid
-"""
 
-
-class People:
+class People(PinHolders):
     """The people in one database. One per connection, so one per thread.
 
     Methods that take `pid` raise UnknownPersonError; all raise StoreError. `by` is who changes
     it: an administrator's id, `cli`.
     """
-
-    def __init__(
-        self,
-        db: Database,
-        keys: Keys,
-        log: EventLog | None = None,
-        now: Callable[[], Moment] = unaided_clock,
-    ) -> None:
-        """Raises KeyFileError: the key is not this database's."""
-        fit(db, keys)
-        self._db = db
-        self._keys = keys
-        self._now = now
-        self._damaged: set[str] = set()
-        self._audit = Audit(db, log, now)
-
-    @property
-    def pin_salt(self) -> bytes:
-        """What `keys.pin_digest` needs besides the digits; it never changes."""
-        return salt(self._db, "pin_salt")
 
     def add(
         self,
@@ -73,7 +39,11 @@ class People:
         valid_from: float | None = None,
         valid_until: float | None = None,
     ) -> Person:
-        """A new person. Without a consent they can have a PIN but no template."""
+        """A new person. Without a consent they can have a PIN but no template.
+
+        Raises BadNameError, and ScheduleError: a validity that ends before it begins.
+        """
+        Term(valid_from, valid_until)
         name, pid = clean_name(name), str(uuid4())
         wrapped = self._keys.new_person_key(pid)
         sealed = self._keys.person(pid, wrapped).seal(name.encode(), f"name:{pid}")
@@ -122,7 +92,8 @@ class People:
     def rename(self, pid: str, name: str, by: str) -> None:
         """Correct a name."""
         sealed = self._sealer(pid).seal(clean_name(name).encode(), f"name:{pid}")
-        self._change("renamed", pid, by, "UPDATE names SET sealed = ? WHERE pid = ?", sealed, pid)
+        sql = "INSERT INTO names VALUES (?, ?) ON CONFLICT (pid) DO UPDATE SET sealed = excluded.sealed"
+        self._change("renamed", pid, by, sql, pid, sealed)
 
     def remove(self, pid: str, by: str) -> bool:
         """Erase a person: their key, name, PIN, consents and templates, in the file and in its log.
@@ -170,7 +141,8 @@ class People:
         self._change(why, pid, by, "UPDATE people SET extended = ? WHERE pid = ?", int(extended), pid)
 
     def set_validity(self, pid: str, valid_from: float | None, valid_until: float | None, by: str) -> None:
-        """From when and until when they may enter: UTC epoch seconds, None for no limit."""
+        """From when and until when they may enter: UTC epoch seconds, None for no limit. Raises ScheduleError."""
+        Term(valid_from, valid_until)
         sql = "UPDATE people SET valid_from = ?, valid_until = ? WHERE pid = ?"
         self._change("validity_set", pid, by, sql, valid_from, valid_until, pid)
 
@@ -180,36 +152,6 @@ class People:
         with transaction(self._db):
             self._change("groups_set", pid, by, "DELETE FROM memberships WHERE pid = ?", pid)
             self._db.conn.executemany("INSERT INTO memberships VALUES (?, ?)", [(pid, group) for group in wanted])
-
-    def set_pin(self, pid: str, digits: str | None = None, *, by: str) -> str:
-        """Give a person a PIN, replacing the one they had: a fresh random one, or `digits`.
-
-        Returns the digits: the only time they can be read. Raises PinRefusedError: too weak, or
-        not available. Takes 50 ms.
-        """
-        sealer, holders = self._sealer(pid), self._pin_holders(besides=pid) + 1
-        length = shortest_for(holders)
-        if digits is not None:
-            refuse(digits, length, holders)
-        while True:
-            chosen = digits or issue(length)
-            # Hashed before the write lock is taken: the door must not wait for it.
-            digest = self._keys.pin_digest(chosen, self.pin_salt)
-            with transaction(self._db):
-                if self._digests(besides=pid).get(digest) is None:
-                    self._db.execute("DELETE FROM pins WHERE pid = ?", (pid,))
-                    sealed = sealer.seal(digest, f"pin:{pid}")
-                    row = (pid, sealed, self._now().utc)
-                    self._change("pin_set", pid, by, "INSERT INTO pins VALUES (?, ?, ?)", *row)
-                    return chosen
-                if digits is not None:
-                    self._audit.changed("pin_refused", pid, by)
-            if digits is not None:
-                raise PinRefusedError("this PIN is not available: choose another, or let the device issue one")
-
-    def remove_pin(self, pid: str, by: str) -> None:
-        """No PIN opens the door for them."""
-        self._change("pin_removed", pid, by, "DELETE FROM pins WHERE pid = ?", pid)
 
     def set_card(self, pid: str, text: str, by: str) -> None:
         """Give a person the card with this number, `BITS:FACILITY:NUMBER`, instead of the one they had.
@@ -250,52 +192,5 @@ class People:
         with snapshot(self._db):
             return rights.read(self._db, self._keys, self._now().utc, self._damaged)
 
-    def _change(self, why: str, pid: str, by: str, sql: str, *values: Any) -> None:
-        with transaction(self._db):
-            self._known(pid)
-            self._db.execute(sql, values)
-            self._audit.changed(why, pid, by)
-
-    def _known(self, pid: str) -> str:
-        if self._db.execute("SELECT 1 FROM people WHERE pid = ?", (pid,)).fetchone() is None:
-            raise nobody(pid)
-        return pid
-
-    def _sealer(self, pid: str) -> Sealer:
-        with snapshot(self._db):
-            row = self._db.execute("SELECT person_key FROM people WHERE pid = ?", (self._known(pid),)).fetchone()
-        return self._keys.person(pid, row[0])
-
     def _persons(self, pid: str | None = None) -> Sequence[Person]:
-        groups = rights.groups(self._db)
-        rows = self._db.query(_PERSONS, {"pid": pid})
-        return [self._person(row, groups.get(row["pid"], frozenset())) for row in rows]
-
-    def _person(self, row: dict[str, Any], groups: frozenset[str]) -> Person:
-        pid = row["pid"]
-        consent = None
-        if row["notice"] is not None:
-            consent = Consent(row["notice"], row["given_at"], row["recorded_by"], row["expires_at"])
-        return Person(
-            pid=pid,
-            name=self._keys.person(pid, row["person_key"]).unseal(row["sealed"], f"name:{pid}").decode(),
-            suspended=bool(row["suspended"]),
-            extended=bool(row["extended"]),
-            groups=groups,
-            valid_from=row["valid_from"],
-            valid_until=row["valid_until"],
-            added_at=row["added_at"],
-            consent=consent,
-            has_pin=bool(row["has_pin"]),
-            templates=row["templates"],
-        )
-
-    def _digests(self, besides: str = "") -> dict[bytes, str]:
-        rows = self._db.execute(
-            "SELECT pid, person_key, sealed FROM pins JOIN people USING (pid) WHERE pid <> ?", (besides,)
-        )
-        return {self._keys.person(pid, key).unseal(sealed, f"pin:{pid}"): pid for pid, key, sealed in rows}
-
-    def _pin_holders(self, besides: str) -> int:
-        with snapshot(self._db):
-            return int(self._db.execute("SELECT COUNT(*) FROM pins WHERE pid <> ?", (besides,)).fetchone()[0])
+        return register.persons(self._db, self._keys, self._now().utc, pid)

@@ -14,6 +14,8 @@ from appliance.store.consent import Consent
 from appliance.store.events import EventLog
 
 NAME_LENGTH = 100
+UNREADABLE = "(unreadable)"
+"""Stands for a name that cannot be read any more."""
 
 
 class UnknownPersonError(LintelError, LookupError):
@@ -43,6 +45,12 @@ class Person:
     has_pin: bool
     templates: int
     """How many, of any model."""
+    has_card: bool = False
+    passes: int = 0
+    """How many could still open the door."""
+    has_duress_pin: bool = False
+    remark: str = ""
+    """What of their record is damaged, and what helps; empty: nothing."""
 
 
 class Audit:

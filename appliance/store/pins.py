@@ -56,6 +56,11 @@ def issue(length: int) -> str:
             return digits
 
 
+def neighbours(digits: str) -> list[str]:
+    """The PINs that differ in their last digit at most, itself among them."""
+    return [f"{digits[:-1]}{last}" for last in range(10)]
+
+
 def _longest_run(digits: str) -> int:
     """Most digits in a row that go up, or down, by one; 9 and 0 are neighbours."""
     steps = [(int(b) - int(a)) % 10 for a, b in pairwise(digits)]

@@ -18,6 +18,9 @@ _RIGHTS = """
     FROM people LEFT JOIN consents ON consents.pid = people.pid AND withdrawn_at IS NULL
 """
 
+_TABLES = (("pins", "pin"), ("duress_pins", "duress"))
+"""Where PINs are, and the place that each is sealed for."""
+
 
 def read(db: Database, keys: Keys, utc: float, damaged: set[str]) -> Roster:
     """Everybody's rights at `utc`, inside a snapshot.
@@ -40,9 +43,15 @@ def read(db: Database, keys: Keys, utc: float, damaged: set[str]) -> Roster:
             )
             for pid, suspended, extended, valid_from, valid_until, expires_at, templates in db.execute(_RIGHTS)
         }
-        pins = _pins(db, keys, damaged)
+        ordinary, duress = pins(db, keys, damaged)
         cards = dict(db.execute("SELECT digest, pid FROM cards").fetchall())
-    return Roster(MappingProxyType(people), MappingProxyType(pins), roster_version(db), MappingProxyType(cards))
+    return Roster(
+        MappingProxyType(people),
+        MappingProxyType(ordinary),
+        roster_version(db),
+        MappingProxyType(cards),
+        MappingProxyType(duress),
+    )
 
 
 def groups(db: Database) -> dict[str, frozenset[str]]:
@@ -53,13 +62,20 @@ def groups(db: Database) -> dict[str, frozenset[str]]:
     return {member: frozenset(names) for member, names in found.items()}
 
 
-def _pins(db: Database, keys: Keys, damaged: set[str]) -> dict[bytes, str]:
-    pins = {}
-    for pid, wrapped, sealed in db.execute("SELECT pid, person_key, sealed FROM pins JOIN people USING (pid)"):
+def pins(db: Database, keys: Keys, damaged: set[str]) -> tuple[dict[bytes, str], dict[bytes, str]]:
+    """Whose each PIN is, the ordinary ones and those for duress. `damaged` as for `read`."""
+    ordinary, duress = (_pins(db, keys, table, place, damaged) for table, place in _TABLES)
+    return ordinary, duress
+
+
+def _pins(db: Database, keys: Keys, table: str, place: str, damaged: set[str]) -> dict[bytes, str]:
+    found = {}
+    rows = db.execute(f"SELECT pid, person_key, sealed FROM {table} JOIN people USING (pid)")  # noqa: S608 - constants
+    for pid, wrapped, sealed in rows:
         try:
-            pins[keys.person(pid, wrapped).unseal(sealed, f"pin:{pid}")] = pid
+            found[keys.person(pid, wrapped).unseal(sealed, f"{place}:{pid}")] = pid
         except StoreError as error:
             if pid not in damaged:
                 log.error("the PIN of %s opens nothing: %s; give them a new one", pid, error)
             damaged.add(pid)
-    return pins
+    return found

@@ -394,7 +394,7 @@ def test_what_opens_the_door_for_somebody_is_shown(people: People, db: Database,
     book = Passbook(db, log, clock)
     begin = int(START)
     for number, (end, uses) in enumerate([(begin + 60, 1), (begin + 60, 0), (begin + 60, 1), (begin + 60, 1)]):
-        book.issue(Pass(f"{number:032x}", ada, "site", begin - 60, end, ("front",), uses), "cli")
+        book.issue(Pass(f"{number:032x}", ada, "site", ("front",), begin - 60, end, uses), "cli")
     book.spend(f"{0:032x}")
     book.revoke(f"{2:032x}", "cli")
     shown = people.get(ada)
