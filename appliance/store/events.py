@@ -144,9 +144,10 @@ class EventLog:
     def prune(self, at: Moment, days: int, undelivered: bool = False) -> int:
         """Delete what is older than `days` and settled, or all of it if `undelivered` (no host is set up).
 
-        Returns how many. Does nothing while the clock is unknown. Raises StoreError.
+        Returns how many. Does nothing while the clock is unknown, and does not follow a clock that leapt ahead
+        (`timeline`). Raises StoreError.
         """
-        return retention.prune(self._db, at, days, undelivered)
+        return retention.prune(self._db, at, self._boot, days, undelivered)
 
     def thin(self, at: Moment, limit_bytes: int) -> int:
         """Keep the undelivered events under a size by dropping the least telling; a `gap` event says what went.

@@ -4,6 +4,7 @@ Rows are taken out in small transactions, so that the door never waits long to w
 hole stays in the chain as a gap with the hashes at its two ends.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -11,11 +12,16 @@ from typing import Any, NamedTuple
 from sqlite_utils import Database
 
 from appliance.facts import ClockQuality, Event, EventType, Moment
+from appliance.store import timeline
 from appliance.store.chain import StoredEvent
 from appliance.store.database import snapshot, transaction
 
+log = logging.getLogger(__name__)
+
 BATCH = 250
 """Rows a transaction takes out: a few milliseconds."""
+AHEAD_SECONDS = 86400.0
+"""An event that claims to be from further ahead was written under a wrong clock."""
 ROW_BYTES = 450
 """About what an event weighs besides its detail, here and on the wire."""
 THIN_TO = 0.9
@@ -38,15 +44,18 @@ class _Taken(NamedTuple):
     t_ms: int
 
 
-def prune(db: Database, at: Moment, days: int, undelivered: bool) -> int:
+def prune(db: Database, at: Moment, boot: str, days: int, undelivered: bool) -> int:
     """See EventLog.prune."""
     if at.quality is ClockQuality.UNKNOWN:
         return 0
-    # A row written while the clock was wrong is as old as its place in the record says.
-    with snapshot(db):
-        last = db.execute(
-            "SELECT MAX(seq) FROM events WHERE tq <> 'unknown' AND t_ms < ?", (int((at.utc - days * 86400) * 1000),)
-        ).fetchone()[0]
+    utc = timeline.trusted(db, at, boot)
+    if at.utc - utc > timeline.LEAP_SECONDS:
+        log.warning(
+            "the clock leapt ahead by %.0f days; old events are kept until the device has run with it for %.0f days",
+            (at.utc - utc) / 86400,
+            timeline.PROOF_SECONDS / 86400,
+        )
+    last = _last_old(db, utc, days)
     if last is None:
         return 0
     which = "seq <= ?" if undelivered else "seq <= ? AND settled_at IS NOT NULL"
@@ -57,6 +66,25 @@ def prune(db: Database, at: Moment, days: int, undelivered: bool) -> int:
         pruned += len(taken)
         if len(taken) < BATCH:
             return pruned
+
+
+def _last_old(db: Database, utc: float, days: int) -> int | None:
+    """Number of the newest event that is too old; None: there is none.
+
+    An event written under a wrong clock is as old as its place in the record says: one from an unknown time or
+    from the future does not count, and behind the first fresh one nothing is old.
+    """
+    limit_ms, now_ms = int((utc - days * 86400) * 1000), int((utc + AHEAD_SECONDS) * 1000)
+    with snapshot(db):
+        found = db.execute(
+            """
+            SELECT MAX(seq) FROM events WHERE tq <> 'unknown' AND t_ms < :limit AND seq < COALESCE(
+                (SELECT MIN(seq) FROM events WHERE tq <> 'unknown' AND t_ms BETWEEN :limit AND :now), 9e18)
+            """,
+            {"limit": limit_ms, "now": now_ms},
+        ).fetchone()
+    last: int | None = found[0]
+    return last
 
 
 def thin(db: Database, append: Callable[[Event], StoredEvent], at: Moment, limit_bytes: int) -> int:

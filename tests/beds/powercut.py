@@ -5,6 +5,7 @@ cut at any place in that trace; of what was not synced by then, any sectors may 
 """
 
 import random
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -103,7 +104,12 @@ class Bridge:
         return bool(self._raw.in_transaction)
 
     def execute(self, sql: str, values: Any = ()) -> Any:
-        return self._raw.execute(sql, values)
+        try:
+            return self._raw.execute(sql, values)
+        except apsw.BusyError as error:
+            told = sqlite3.OperationalError(str(error))
+            told.sqlite_errorname = "SQLITE_BUSY"
+            raise told from error
 
     def executemany(self, sql: str, values: Sequence[Any]) -> None:
         self._raw.executemany(sql, values)
