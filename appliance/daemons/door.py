@@ -47,7 +47,8 @@ def main(config: Config) -> int:
     status, lamps = StatusFile(run / "status.json"), Feedback(lines.lamps)
     tell = both(status.publish, lamps.told) if lines.lamps else status.publish
     journal = Journal(store_opener(Path(config.paths.state), pins), inbox, clock.now)
-    desk, panel = pass_desk(config, inbox), other_panel(config, lines.panel) if lines.panel else None
+    desk = pass_desk(config, inbox)
+    granted, panel = other_panel(config, lines, inbox, lamps)
     loop = Loop(
         door=Door(config.door.unlock_seconds, config.door.held_seconds, config.door.relock_on_close),
         lock=lock,
@@ -59,14 +60,14 @@ def main(config: Config) -> int:
         now=clock.now,
         moved=hand.lock_moved if hand else None,
         passes=PassGate(desk.spend) if desk else None,
-        granted=panel.granted if panel else None,
+        granted=granted,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     watch(lines.switches.values(), inbox)
     vision, net = uid(config.users.vision), uid(config.users.net)
     threads: list[Part] = [journal]
-    threads += [thread for thread in (desk, panel) if thread is not None]
+    threads += ([desk] if desk is not None else []) + panel
     line, show = run / "doorline.sock", desk.show if desk else None
     threads.append(Listener(lambda: Doorline(line, vision, net), pins.digest, inbox, show))
     threads += [lamps] if lines.lamps else []

@@ -11,15 +11,17 @@ from typing import Any, Protocol
 
 from appliance.access.decide import Rules
 from appliance.config import Config
-from appliance.door.cards import WiegandReader
+from appliance.door.cards import WiegandReader, send
+from appliance.door.feedback import Feedback
 from appliance.door.inbox import Inbox, Post
 from appliance.door.journal import Store
 from appliance.door.keypad import Keypad, opener
 from appliance.door.osdp import OsdpReader
-from appliance.door.panel import Panel, Register
+from appliance.door.osdpout import OsdpOut
+from appliance.door.panel import Panel, Register, Way
 from appliance.door.passdesk import Papers, PassDesk
 from appliance.door.pinhash import PinHash
-from appliance.door.pins import Lines, PulseOut, Switch
+from appliance.door.pins import Lines, Switch
 from appliance.errors import LockError, ModelError
 from appliance.system.manifest import embedder_id, folder
 
@@ -164,8 +166,10 @@ def inputs(
     return parts
 
 
-def other_panel(config: Config, lines: tuple[PulseOut, PulseOut]) -> Panel:
-    """The thread that tells another panel whom the door was opened for."""
+def other_panel(
+    config: Config, lines: Lines, inbox: Post, lamps: Feedback
+) -> tuple[Callable[[str], None] | None, list[Part]]:
+    """Who is told of whom the door was opened for, and the threads that tell another panel, if there is one."""
 
     def open_register() -> Register:
         from appliance.store.database import FILE, connect  # noqa: PLC0415
@@ -176,4 +180,17 @@ def other_panel(config: Config, lines: tuple[PulseOut, PulseOut]) -> Panel:
         db = connect(state / FILE, busy_seconds=1.0)
         return Register(People(db, DeviceKey.load(state)), db.close)
 
-    return Panel(open_register, *lines)
+    ways: list[Way] = []
+    parts: list[Part] = []
+    if lines.panel is not None:
+        d0, d1 = lines.panel
+        ways.append(lambda card, _at: send(card, d0, d1))
+    if config.osdp_out.device:
+        tamper = lines.switches.get("tamper")
+        out = OsdpOut(config.osdp_out, inbox, lambda: tamper is not None and tamper.active, lamps.panel_said)
+        ways.append(out.card)
+        parts.append(out)
+    if not ways:
+        return None, []
+    panel = Panel(open_register, ways, inbox)
+    return panel.granted, [panel, *parts]

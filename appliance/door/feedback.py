@@ -132,6 +132,15 @@ class Feedback(threading.Thread):
             self._status = status
             self._wake.notify()
 
+    def panel_said(self, lets_in: bool) -> None:
+        """Another panel lit its reader's lamp; said once more than the door did, it is not played twice."""
+        with self._wake:
+            now, cue = time.monotonic(), Cue.GRANTED if lets_in else Cue.DENIED
+            playing = cue is self._cue and wait(cue, now - self._since) is not None
+            if not playing and standing(self._status) in (Cue.IDLE, Cue.OPEN):
+                self._begin(cue, now)
+                self._wake.notify()
+
     def run(self) -> None:
         """Until close()."""
         while not self._ending:

@@ -40,6 +40,20 @@ class ReaderState:
 
 
 @dataclass(frozen=True, slots=True)
+class PanelState:
+    """How the panel fares whose OSDP reader this is: `ok`, `lost`, or `unproven`: it does not know the key."""
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class PanelMissed:
+    """Somebody was let in and the panel was not told: `line`, `late`, `full`, `no_card` or `record`."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class PinUnusable:
     """A PIN was entered, but there is no key to hash it with."""
 
@@ -104,6 +118,8 @@ Item = (
     | Alive
     | KeypadState
     | ReaderState
+    | PanelState
+    | PanelMissed
     | PinUnusable
     | Written
     | Spent

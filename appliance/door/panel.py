@@ -4,13 +4,13 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from appliance.door.cards import Out, send
-from appliance.door.wiegand import card_of
-from appliance.errors import CardError
+from appliance.door.inbox import PanelMissed, Post
+from appliance.door.wiegand import Card, card_of
+from appliance.errors import CardError, LockError
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +34,17 @@ class Register:
     close: Callable[[], None]
 
 
-class Panel(threading.Thread):
-    """Sends in a thread of its own: a number takes some 80 ms on the wire."""
+Way = Callable[[Card, float], None]
+"""Takes a card, and when the door was opened (monotonic seconds). May raise LockError."""
 
-    def __init__(self, open_register: Callable[[], Register], d0: Out, d1: Out) -> None:
+
+class Panel(threading.Thread):
+    """Sends in a thread of its own: a number takes some 80 ms on Wiegand's wires."""
+
+    def __init__(self, open_register: Callable[[], Register], ways: Sequence[Way], inbox: Post) -> None:
         """`open_register` runs in this thread; it may raise StoreError and KeyFileError."""
         super().__init__(name="panel", daemon=True)
-        self._open, self._d0, self._d1 = open_register, d0, d1
+        self._open, self._ways, self._inbox = open_register, ways, inbox
         self._granted: queue.Queue[tuple[str, float] | None] = queue.Queue(ROOM)
         self._missed = self._missed_told = 0
 
@@ -60,10 +64,12 @@ class Panel(threading.Thread):
             if missed > self._missed_told:
                 log.warning("the panel was not told of %d: too many wait", missed - self._missed_told)
                 self._missed_told = missed
+                self._inbox.put(PanelMissed("full"))
             try:
                 self._send(*granted)
-            except (OSError, CardError) as error:  # StoreError, KeyFileError and LockError are such
+            except (OSError, CardError) as error:  # StoreError and KeyFileError are such
                 log.error("the panel was not told: %s", error)
+                self._inbox.put(PanelMissed("record"))
 
     def _send(self, pid: str, at: float) -> None:
         # Opened each time: seldom, and so a card just given is known.
@@ -74,10 +80,20 @@ class Panel(threading.Thread):
             register.close()
         if number is None:
             log.warning("the panel was not told: %s has no card; give one with lintel people set-card", pid)
+            self._inbox.put(PanelMissed("no_card"))
         elif time.monotonic() - at > LATEST_SECONDS:
             log.warning("the panel was not told of %s: the number was found too late", pid)
+            self._inbox.put(PanelMissed("late"))
         else:
-            send(card_of(number), self._d0, self._d1)
+            self._hand_on(card_of(number), at)
+
+    def _hand_on(self, card: Card, at: float) -> None:
+        for way in self._ways:
+            try:
+                way(card, at)
+            except LockError as error:  # the other way may still work
+                log.error("the panel was not told: %s", error)
+                self._inbox.put(PanelMissed("line"))
 
     def _put(self, item: tuple[str, float] | None) -> None:
         try:

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.door.inbox import Item, KeypadState, PinUnusable, ReaderState, Refusals, StoreState
+from appliance.door.inbox import (
+    Item,
+    KeypadState,
+    PanelMissed,
+    PanelState,
+    PinUnusable,
+    ReaderState,
+    Refusals,
+    StoreState,
+)
 from appliance.door.report import Report
 from appliance.facts import Alive
 
@@ -21,7 +30,7 @@ class Peers:
         self._report = report
         self._alive_at: float | None = now
         self._vision_lost = self._keypad_lost = False
-        self._reader = "ok"
+        self._reader = self._panel = "ok"
 
     def hear(self, item: Item) -> News | None:
         """One of them speaks."""
@@ -33,6 +42,10 @@ class Peers:
                 news = self._keypad(state)
             case ReaderState(state):
                 news = self._reader_state(state)
+            case PanelState(state):
+                news = self._panel_state(state)
+            case PanelMissed(cause):
+                news = "panel_missed", {"cause": cause}
             case StoreState(state):
                 news = self._store(state)
             case Refusals(counts):
@@ -66,6 +79,12 @@ class Peers:
         if state == before:
             return None
         return {"lost": "reader_lost", "unproven": "reader_unproven"}.get(state, "reader_back"), {"reader": "osdp"}
+
+    def _panel_state(self, state: str) -> News | None:
+        before, self._panel = self._panel, state
+        if state == before:
+            return None
+        return {"lost": "panel_lost", "unproven": "panel_unproven"}.get(state, "panel_back"), {"panel": "osdp"}
 
     def _store(self, state: str) -> News | None:
         before, self._report.store = self._report.store, state

@@ -11,6 +11,8 @@ import time
 
 import osdp
 
+SETTLED_SECONDS = 1.5
+
 
 class Line:
     """The pty's other end."""
@@ -59,7 +61,7 @@ def main(handle: int, key: str) -> None:
     )
     can = osdp.PDCapabilities([(osdp.Capability.LEDControl, 1, 1), (osdp.Capability.CardDataFormat, 1, 1)])
     reader = osdp.PeripheralDevice(info, can, log_level=osdp.LogLevel.Critical)
-    waiting, told, last = [], False, time.monotonic()
+    waiting, stands_since, last = [], None, time.monotonic()
     while True:
         reader.ctx.refresh()
         if select.select([0], [], [], 0.01)[0]:
@@ -67,8 +69,14 @@ def main(handle: int, key: str) -> None:
             if not data:
                 return
             waiting += data.splitlines()
-        told = told or bool(reader.ctx.is_sc_active())
-        if waiting and (told or not secure) and time.monotonic() - last > 0.3:
+        if not reader.ctx.is_sc_active():
+            stands_since = None
+        elif stands_since is None:
+            stands_since = time.monotonic()
+        if not waiting or time.monotonic() - last <= 0.3:
+            continue
+        # The panel takes what it hears at once for old: it may have been kept while nobody asked.
+        if not secure or (stands_since is not None and time.monotonic() - stands_since > SETTLED_SECONDS):
             last = time.monotonic()
             reader.ctx.submit_event(event(waiting.pop(0)))
 

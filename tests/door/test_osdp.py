@@ -18,9 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.config import from_mapping
-from appliance.door import osdp
+from appliance.door import osdp, osdpline
 from appliance.door.inbox import PinUnusable, ReaderState
-from appliance.door.osdp import DEFAULT_KEY, OsdpReader, SerialLine, bits_of, read_key
+from appliance.door.osdp import OsdpReader, bits_of
+from appliance.door.osdpline import DEFAULT_KEY, SerialLine, read_key
 from appliance.door.wiegand import Card, decode, encode
 from appliance.errors import ConfigError, KeyFileError, ReaderError
 from appliance.facts import CardEntry, PinEntry
@@ -179,8 +180,8 @@ def bed(tmp_path: Path):
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(osdp, "PROOF_SECONDS", 2.0)
-    monkeypatch.setattr(osdp, "ANEW_SECONDS", 3.0)
+    monkeypatch.setattr(osdpline, "PROOF_SECONDS", 2.0)
+    monkeypatch.setattr(osdpline, "ANEW_SECONDS", 3.0)
     monkeypatch.setattr(osdp, "RETRY_SECONDS", 0.2)
 
 

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from appliance.door.panel import Panel, Register
+from appliance.door.cards import send
+from appliance.door.inbox import PanelMissed
+from appliance.door.panel import Panel, Register, Way
 from appliance.door.wiegand import Card, decode
-from appliance.errors import StoreError
+from appliance.errors import LockError, StoreError
 from appliance.facts import PinEntry
 from appliance.store.database import FILE, connect
 from appliance.store.people import People
 from appliance.system.keys import DeviceKey
 from tests.door.test_loop import DIGEST, PEOPLE, Bench
-from tests.fakes import eventually
+from tests.fakes import RecordingPost, eventually
 
 
 class Line:
@@ -30,8 +32,12 @@ def told() -> list[int]:
     return []
 
 
-def laid(told: list[int], open_register) -> Panel:
-    panel = Panel(open_register, Line(0, told), Line(1, told))
+def wires(told: list[int]) -> Way:
+    return lambda card, at: send(card, Line(0, told), Line(1, told))
+
+
+def laid(told: list[int], open_register, post: RecordingPost | None = None) -> Panel:
+    panel = Panel(open_register, [wires(told)], post or RecordingPost())
     panel.start()
     return panel
 
@@ -63,9 +69,11 @@ def test_a_broken_record_tells_nothing_and_breaks_nothing(told: list[int], caplo
     def open_register() -> Register:
         raise StoreError("the disk is gone; look for it")
 
-    panel = laid(told, open_register)
+    post = RecordingPost()
+    panel = laid(told, open_register, post)
     panel.granted("p")
     assert eventually(lambda: "the panel was not told" in caplog.text)
+    assert eventually(lambda: post.items == [PanelMissed("record")])
     assert panel.is_alive()
     panel.close()
     assert told == []
@@ -99,10 +107,28 @@ def test_too_many_are_counted_and_said_by_the_thread_alone(told: list[int], capl
     def open_register() -> Register:
         raise StoreError("the disk is gone; look for it")
 
-    panel = Panel(open_register, Line(0, told), Line(1, told))
+    panel = Panel(open_register, [wires(told)], RecordingPost())
     for _ in range(10):
         panel.granted("p")
     assert caplog.text == ""
     panel.start()
     assert eventually(lambda: "not told of 2" in caplog.text)
     panel.close()
+
+
+def test_a_way_that_fails_leaves_the_other_one_and_is_said(told: list[int]) -> None:
+    class Numbers:
+        def card_of(self, pid: str) -> str | None:
+            return "26:1:1" if pid == "p" else None
+
+    def broken(card: Card, at: float) -> None:
+        raise LockError("out_d0: the line is gone; look for it")
+
+    post = RecordingPost()
+    panel = Panel(lambda: Register(Numbers(), lambda: None), [broken, wires(told)], post)
+    panel.start()
+    panel.granted("p")
+    assert eventually(lambda: len(told) == 26)
+    panel.granted("q")
+    panel.close()
+    assert post.items == [PanelMissed("line"), PanelMissed("no_card")]
