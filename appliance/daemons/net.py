@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 from appliance import __version__
-from appliance.config import Config
+from appliance.config import Config, digest
 from appliance.daemons.duties import LatestEvents, keep, listen, tidy
+from appliance.daemons.orders import desk
 from appliance.daemons.visitor import visitor
 from appliance.fleet.uplink import Uplink, make_uplink
 from appliance.store.database import FILE, connect
@@ -29,7 +30,7 @@ FAREWELL_SECONDS = 4.0
 
 
 def main(config: Config) -> int:
-    """Serve until SIGTERM. Returns 1 if the link hung. Raises ConfigError: the page's address cannot be used."""
+    """Serve until SIGTERM. Returns 1 if the link hung. Raises ConfigError: the page's address, mqtt.commands_key."""
     end_with_supervisor()
     stop = threading.Event()
     for which in (signal.SIGTERM, signal.SIGINT):  # uvicorn takes them over and raises them again on its way out
@@ -47,9 +48,10 @@ def main(config: Config) -> int:
     )
     page, listener = make_server(app, config.web.host, config.web.port), listen(config.web)
     duties = [keep("retention", lambda: tidy(state / FILE, config.retention, bool(config.mqtt.host), stop), stop)]
-    uplink = make_uplink(config.mqtt, config.site, run, state, simulated) if config.mqtt.host else None
+    orders = desk(config) if config.mqtt.host else None
+    uplink = make_uplink(config.mqtt, config.site, run, state, simulated, desk=orders) if config.mqtt.host else None
     if uplink is not None:
-        duties.append(keep("broker", lambda: uplink.run(lambda: EventLog(connect(state / FILE)), stop), stop))
+        duties.append(keep("broker", lambda: uplink.run(lambda: EventLog(connect(state / FILE), config=digest(config)), stop), stop))
     log.info("page on http://%s:%d/", *listener.getsockname()[:2])
     healthy = asyncio.run(_serve(page, listener, uplink, StatusFile(run / "net" / "status.json")))
     notify.stopping()

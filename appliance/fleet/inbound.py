@@ -23,10 +23,12 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A request. None is obeyed yet: there is no key installed against which a signature would count."""
+    """A request, not yet proved."""
 
     id: str | None
     signed: bool
+    asks_challenge: bool = False
+    """It wants a nonce, which anybody may have: only a signature over it opens anything."""
 
 
 def read_ack(payload: bytes) -> Ack:
@@ -47,7 +49,8 @@ def read_command(payload: bytes, retained: bool) -> Command:
     body = read_object(payload)
     signed = all(isinstance(body.get(key), str) for key in ("b", "k", "sig"))
     given = body.get("id")
-    return Command(given if isinstance(given, str) and 0 < len(given) <= 64 else None, signed)
+    asks = not signed and body.keys() <= {"v", "op", "id"} and body.get("op") == "challenge"
+    return Command(given if isinstance(given, str) and 0 < len(given) <= 64 else None, signed, asks)
 
 
 def read_object(payload: bytes) -> dict[str, Any]:

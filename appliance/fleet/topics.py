@@ -62,6 +62,11 @@ class Names:
         return self._down("cmd")
 
     @property
+    def mode(self) -> str:
+        """The whole site's mode: signed, retained."""
+        return f"lintel/{VERSION}/{self.site}/_all/dn/mode"
+
+    @property
     def discovery(self) -> str:
         """Home Assistant's discovery; the site is its node id, so that a broker's ACL can tell doors apart."""
         return f"homeassistant/device/{self.site}/{self.door}/config"
@@ -125,9 +130,12 @@ def health(door: str, now: Moment, version: str, figures: Mapping[str, float]) -
     }
 
 
-def result(door: str, command: str | None, outcome: str, why: str, now: Moment) -> Payload:
-    """`command` is the id that the sender gave, if one could be read."""
-    return {"v": VERSION, "dev": door, "t": iso(now.utc), "id": command, "st": outcome, "why": why}
+def result(
+    door: str, command: str | None, outcome: str, why: str, now: Moment, *, challenge: str | None = None
+) -> Payload:
+    """`command` is the id that the sender gave, if one could be read; `challenge` a nonce for its next one."""
+    told = {"v": VERSION, "dev": door, "t": iso(now.utc), "id": command, "st": outcome, "why": why}
+    return told if challenge is None else {**told, "ch": challenge}
 
 
 def _number(value: Any, default: float) -> float:

@@ -15,12 +15,14 @@ from typing import Any
 
 from appliance import __version__
 from appliance.errors import BrokerError
-from appliance.facts import Event, EventType, Moment
+from appliance.facts import Moment
 from appliance.fleet import topics
 from appliance.fleet.backlog import Backlog
 from appliance.fleet.broker import REFUSED, Answer, Arrival, Broker, Will
+from appliance.fleet.desk import Desk
 from appliance.fleet.discovery import announcement
-from appliance.fleet.inbound import BadMessage, Limiter, read_ack, read_command
+from appliance.fleet.downlink import Downlink
+from appliance.fleet.inbound import Limiter
 from appliance.fleet.machine import figures
 from appliance.fleet.outbox import WINDOW, Ask, Backoff, Outbox
 from appliance.fleet.topics import Names, Payload
@@ -57,8 +59,12 @@ class Uplink:
         outbox: Outbox,
         backoff: Backoff,
         announce: Payload | None = None,
+        desk: Desk | None = None,
     ) -> None:
-        """`announce` is the Home Assistant discovery message, kept retained under its own topic."""
+        """`announce` is the Home Assistant discovery message, kept retained under its own topic.
+
+        `desk` carries out signed commands; None: every command is rejected.
+        """
         self._broker = broker
         self._site = site
         self._names = Names(site.site, site.door)
@@ -72,8 +78,7 @@ class Uplink:
         self._backlog = Backlog()
         self._events: dict[int, int] = {}  # token -> seq
         self._others: dict[int, str] = {}  # token -> topic
-        self._bad = Limiter(60.0)
-        self._replies = Limiter(1.0)
+        self._downlink = Downlink(self._names, desk, self._tell, outbox.host_has)
         self._refusals: dict[str, Limiter] = {}
         self._reported: Payload | None = None
         self._due: dict[str, float] = {}
@@ -132,7 +137,7 @@ class Uplink:
 
     def _connect(self, birth: int) -> None:
         will = Will(self._names.conn, topics.encode(topics.conn("lost", birth)))
-        self._broker.connect(will, (self._names.ack, self._names.command))
+        self._broker.connect(will, self._downlink.topics)
 
     def _begin(self, record: EventLog, birth: int) -> None:
         self._backlog = Backlog()
@@ -151,6 +156,7 @@ class Uplink:
         for happened in self._broker.turn(TURN_SECONDS):
             self._take_in(happened, record)
         now = time.monotonic()
+        self._downlink.watch(self._clock())
         self._settle(record, now)
         # Live events first; the backlog gets what they leave.
         if self._is_due("live", 0.02, now):
@@ -185,9 +191,12 @@ class Uplink:
     def _say(self, topic: str, payload: Payload, retain: bool = True) -> None:
         self._others[self._broker.publish(topic, topics.encode(payload), qos=1, retain=retain)] = topic
 
+    def _tell(self, result: Payload) -> None:
+        self._say(self._names.result, result, retain=False)
+
     def _take_in(self, happened: Answer | Arrival, record: EventLog) -> None:
         if isinstance(happened, Arrival):
-            self._heard(happened, record)
+            self._downlink.hear(happened, record, self._clock())
             return
         now = time.monotonic()
         seq = self._events.pop(happened.token, None)
@@ -208,36 +217,6 @@ class Uplink:
                 reason,
                 pause,
             )
-
-    def _heard(self, arrival: Arrival, record: EventLog) -> None:
-        now = self._clock()
-        try:
-            if arrival.topic == self._names.ack:
-                self._outbox.host_has(read_ack(arrival.payload).seq, now.mono)
-            elif arrival.topic == self._names.command:
-                command = read_command(arrival.payload, arrival.retained)
-                self._reject(command.id, "unknown_key" if command.signed else "unsigned", now)
-            else:
-                raise BadMessage("topic")
-        except BadMessage as fault:
-            self._report_bad(arrival, str(fault), record, now)
-            if arrival.topic == self._names.command and not arrival.retained:
-                self._reject(None, str(fault), now)
-
-    def _reject(self, command: str | None, why: str, now: Moment) -> None:
-        """No command is obeyed: none can be proved. At most one answer a second, whoever shouts."""
-        if self._replies.passes(now.mono):
-            log.warning("command rejected: %s", why)
-            self._say(self._names.result, topics.result(self._site.door, command, "rejected", why, now), retain=False)
-
-    def _report_bad(self, arrival: Arrival, fault: str, record: EventLog, now: Moment) -> None:
-        count = self._bad.passes(now.mono)
-        if not count:
-            return
-        leaf = {self._names.ack: "ack", self._names.command: "cmd"}.get(arrival.topic, "other")
-        log.warning("bad message on dn/%s dropped: %s, %d bytes (%d so far)", leaf, fault, len(arrival.payload), count)
-        detail = {"topic": leaf, "fault": fault, "count": count}
-        record.append(Event(EventType.SYS, "bad_message", now, detail=detail))
 
     def _settle(self, record: EventLog, now: float) -> None:
         done = self._outbox.done
@@ -269,6 +248,7 @@ class Uplink:
     def _sign_of_life(self, record: EventLog) -> None:
         self.beat = time.monotonic()
         if self._is_due("count", COUNT_SECONDS, self.beat):
+            record.own_up(self._clock())
             self.waiting = record.count_unsettled()
 
     def _is_due(self, duty: str, seconds: float, now: float) -> bool:
@@ -278,7 +258,9 @@ class Uplink:
         return True
 
 
-def make_uplink(mqtt: MqttConfig, site: SiteConfig, run: Path, state: Path, simulated: bool) -> Uplink:
+def make_uplink(
+    mqtt: MqttConfig, site: SiteConfig, run: Path, state: Path, simulated: bool, *, desk: Desk | None = None
+) -> Uplink:
     """The uplink as the net process runs it, reading the door's status and the machine's figures."""
     names = Names(site.site, site.door)
     return Uplink(
@@ -291,4 +273,5 @@ def make_uplink(mqtt: MqttConfig, site: SiteConfig, run: Path, state: Path, simu
         outbox=Outbox(),
         backoff=Backoff(random.random),
         announce=announcement(names, __version__, simulated),
+        desk=desk,
     )

@@ -132,14 +132,15 @@ REASON: Mapping[Reason, Words] = {
         "Use could not be written", "A pass opens only once its use is on the disk. Run lintel doctor.", "needs"
     ),
     Reason.BLOCKED: Words("On the blocklist", "The door stays shut for this person. Security has been told.", "alarm"),
-    Reason.OUTSIDE_HOURS: Words(
-        "Outside their hours", "Their groups' schedules say when they may enter.", "needs"
-    ),
+    Reason.OUTSIDE_HOURS: Words("Outside their hours", "Their groups' schedules say when they may enter.", "needs"),
     Reason.PASSED_BACK: Words("Already inside", "They went in and were not seen to leave.", "needs"),
     Reason.DOOR_LOCKED: Words("Closed at this hour", "The door's mode lets nobody in now.", "needs"),
     Reason.WRONG_FACTOR: Words("Not by this means", "The door's mode asks for another one now.", "needs"),
     Reason.SECOND_FACTOR: Words("A second factor is due", "The first one was good. Show the other one.", "act"),
     Reason.ESCORT_MISSING: Words("Waiting for a host", "A visitor who enters only with a host.", "act"),
+    Reason.NOT_READY: Words(
+        "The door has just started", "People and rules are being read. If it lasts, run lintel doctor.", "needs"
+    ),
 }
 
 CREDENTIAL: Mapping[str, Words] = {
@@ -240,6 +241,10 @@ EVENT: Mapping[tuple[str, str], Words] = {
     ("door", "lockdown_end"): Words("Lockdown lifted", tone="good"),
     ("door", "released"): Words("Released by the fire input", tone="alarm"),
     ("door", "fire_end"): Words("Fire input back to normal", tone="good"),
+    ("door", "free"): Words("Unlocked for everybody", tone="act"),
+    ("door", "free_end"): Words("No longer unlocked for everybody"),
+    ("door", "tailgating"): Words("Somebody went in behind a person let in", tone="alarm"),
+    ("pin", "duress"): Words("Opened under duress", "Somebody is being forced. Get help.", "alarm"),
     ("tamper", "case_open"): Words("The case was opened", tone="alarm"),
     ("tamper", "case_closed"): Words("The case was closed"),
     ("audit", "person_added"): Words("Person added"),
@@ -287,6 +292,12 @@ EVENT: Mapping[tuple[str, str], Words] = {
     ("sys", "vision_back"): Words("Face recognition is back", tone="good"),
     ("sys", "camera_lost"): Words("The camera failed", tone="needs"),
     ("sys", "line_lost"): Words("A switch cannot be read", tone="needs"),
+    ("sys", "line_bouncing"): Words("A switch chatters and is not believed", tone="needs"),
+    ("sys", "line_calm"): Words("A switch that chattered is calm again", tone="good"),
+    ("sys", "contact_stuck"): Words("The door contact never sees the door open", tone="needs"),
+    ("sys", "contact_back"): Words("The door contact sees the door again", tone="good"),
+    ("sys", "rex_stuck"): Words("The button inside is held down or stuck", tone="needs"),
+    ("sys", "rex_back"): Words("The button inside is up again", tone="good"),
     ("sys", "keypad_lost"): Words("Keypad unplugged", tone="needs"),
     ("sys", "keypad_back"): Words("Keypad is back", tone="good"),
     ("sys", "reader_lost"): Words("The card reader went silent", tone="needs"),
@@ -299,11 +310,15 @@ EVENT: Mapping[tuple[str, str], Words] = {
     ("sys", "store_lost"): Words("The record could not be written", tone="needs"),
     ("sys", "store_back"): Words("The record is written again", tone="good"),
     ("sys", "events_lost"): Words("Events were lost while the disk failed", tone="alarm"),
+    ("sys", "event_damaged"): Words("An event in the record is damaged", tone="alarm"),
+    ("sys", "event_unwritable"): Words("An event could not be recorded", tone="alarm"),
     ("sys", "disk_full"): Words("The disk is full", tone="needs"),
     ("sys", "gap"): Words("Older events were thinned out", tone="needs"),
     ("sys", "help_called"): Words("A visitor called for help", tone="needs"),
     ("sys", "pin_unusable"): Words("PINs could not be checked", tone="needs"),
     ("sys", "doorline_refused"): Words("Messages to the door were refused", tone="needs"),
+    ("sys", "command_refused"): Words("A command from the broker was refused", tone="needs"),
+    ("audit", "remote_command"): Words("Ordered from afar, signed", tone="act"),
     ("sys", "bad_message"): Words("A message from the broker was refused", tone="needs"),
 }
 

@@ -39,6 +39,7 @@ topic readwrite lintel/1/#
 topic read homeassistant/#
 pattern write lintel/1/{SITE}/%u/up/#
 pattern read lintel/1/{SITE}/%u/dn/#
+pattern read lintel/1/{SITE}/_all/dn/#
 pattern write homeassistant/device/{SITE}/%u/config
 """
 

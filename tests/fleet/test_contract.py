@@ -48,6 +48,7 @@ def test_names_are_the_documented_addresses() -> None:
         "result": NAMES.result,
         "ack": NAMES.ack,
         "command": NAMES.command,
+        "mode": NAMES.mode,
         "discovery": NAMES.discovery,
         "event": NAMES.event(EventType.SPOOF),
     }

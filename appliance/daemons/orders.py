@@ -1,0 +1,112 @@
+"""What a signed command may do to this door: ask it to unlock, put a lockdown in the store, write the record."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from sqlite_utils import Database
+
+from appliance.config import Config
+from appliance.errors import ConfigError, DoorlineError
+from appliance.facts import AdminUnlock, Event
+from appliance.fleet.commands import Verifier
+from appliance.fleet.desk import Desk
+from appliance.store.chain import StoredEvent
+from appliance.store.database import FILE, NoValueError, connect, meta, transaction
+from appliance.store.events import EventLog
+from appliance.store.rulebook import Rulebook, read
+from appliance.system import clock
+from appliance.system.doorline import DoorlineSender
+from appliance.system.status import read_status
+
+MODE_SEQ = "mode_seq"
+ROWS = 200
+
+
+def desk(config: Config) -> Desk | None:
+    """Where commands arrive; None without a key. Raises ConfigError: the key's file cannot be used."""
+    if not config.mqtt.commands_key:
+        return None
+    run = Path(config.paths.run) / "door"
+    orders = Orders(Path(config.paths.state) / FILE, run / "doorline.sock", run / "status.json")
+    return Desk(Verifier(public_key(config.mqtt.commands_key)), config.site, orders)
+
+
+def public_key(file: str) -> Ed25519PublicKey:
+    """The key in a PEM file. Raises ConfigError."""
+    remedy = "put an Ed25519 public key (PEM) there, or leave it empty: then no command is obeyed"
+    try:
+        key = load_pem_public_key(Path(file).read_bytes())
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigError(f"mqtt.commands_key = {file!r}: {error}; {remedy}") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise ConfigError(f"mqtt.commands_key = {file!r}: not an Ed25519 key; {remedy}")
+    return key
+
+
+class Orders:
+    """`fleet.desk.Hands` on this machine. Opens the store in the thread that asks first."""
+
+    def __init__(self, file: Path, doorline: Path, status: Path) -> None:
+        self._file, self._status = file, status
+        self._door = DoorlineSender(doorline)
+        self._opened: tuple[Database, Rulebook, EventLog] | None = None
+
+    def unlock(self, by: str, name: str, at: float) -> bool:
+        """Ask the door; False: it is away."""
+        try:
+            # The order's own time: one that waited for a slow disk is stale, and the door will say so.
+            return self._door.send(AdminUnlock(by, name, at))
+        except DoorlineError:
+            return False
+
+    def lockdown(self, on: bool, by: str, why: str) -> None:
+        """Set or lift it; the door follows within a quarter of a second. Raises StoreError."""
+        self._open()[1].set_lockdown(on, by, why)
+
+    def lockdown_by(self) -> str | None:
+        """Who ordered the one that holds. Raises StoreError."""
+        book = read(self._open()[0], clock.now().utc)
+        return (book.lockdown_by or "unknown") if book.lockdown else None
+
+    def take_mode(self, seq: int, lockdown: bool | None, by: str, why: str) -> None:
+        """The number and what it asks, both or neither. Raises StoreError."""
+        db = self._open()[0]
+        with transaction(db):
+            if lockdown is not None:
+                self.lockdown(lockdown, by, why)
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (MODE_SEQ, seq))
+
+    def mode_seq(self) -> int:
+        """Raises StoreError."""
+        try:
+            value = meta(self._open()[0], MODE_SEQ)
+        except NoValueError:
+            return 0
+        return value if isinstance(value, int) else 0
+
+    def note(self, event: Event) -> None:
+        """Raises StoreError."""
+        self._open()[2].append(event)
+
+    def head(self) -> int:
+        """Raises StoreError."""
+        return self._open()[2].head()[0]
+
+    def since(self, seq: int) -> Sequence[StoredEvent]:
+        """At most ROWS of them. Raises StoreError."""
+        return self._open()[2].after(seq, ROWS)
+
+    def door(self) -> Mapping[str, Any] | None:
+        """The door's status."""
+        return read_status(self._status)
+
+    def _open(self) -> tuple[Database, Rulebook, EventLog]:
+        if self._opened is None:
+            db = connect(self._file)
+            log = EventLog(db)
+            self._opened = db, Rulebook(db, log=log, now=clock.now), log
+        return self._opened
