@@ -64,7 +64,8 @@ def measure(directory: Path, events: int, count: int) -> dict[str, object]:
     with transaction(db):
         for number in range(count):
             pid = people.add(f"Person {number}", by="bench", consent=given(time.time(), "bench")).pid
-            add_templates(db, keys, pid, dice.normal(size=(3, 160)).astype(np.float32), "m", by="bench", log=log)
+            faces = dice.normal(size=(3, 160)).astype(np.float32)
+            add_templates(db, keys, pid, faces, "m", by="bench", log=log, alike=())
             rows.append(pid)
     return {
         "append_ms": appended,

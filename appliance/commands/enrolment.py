@@ -10,11 +10,15 @@ from appliance.config import Config
 from appliance.errors import EnrolmentError, ImageError
 from appliance.facts import TEMPLATE_DIMENSIONS, Vector
 from appliance.store.faces import gallery
+from appliance.store.lookalikes import ALIKE_COSINE, near
 from appliance.system.clock import now
 from appliance.vision.enrol import Shot, enrol_file
 from appliance.vision.gallery import FLOOR_FMR, FUSED_SHIFT, Gallery, fmr_table, threshold
 from appliance.vision.models import Manifest, models_dir
 from appliance.vision.stages import Stages
+
+CHANCE = 0.01
+"""So many newcomers at most are marked as somebody's look-alike who are not."""
 
 
 def read(config: Config, records: Records, photos: Sequence[Path], own: str | None = None) -> Templates:
@@ -24,8 +28,11 @@ def read(config: Config, records: Records, photos: Sequence[Path], own: str | No
     different people, or the face is enrolled as somebody else; ModelError.
     """
     taken = _shots(config, photos)
-    _refuse_known(config, records, taken, own)
-    return Templates(np.stack([shot.template for shot in taken]), taken[0].model)
+    templates, model = np.stack([shot.template for shot in taken]), taken[0].model
+    owners, vectors = gallery(records.db, records.keys, model, now, suspended=True)
+    _refuse_known(config, records, taken, own, Gallery.of(owners, vectors, model))
+    alike = near(owners, vectors, templates, _lookalike(config, len(owners) * len(taken)))
+    return Templates(templates, model, alike - {own} if own else alike)
 
 
 def _shots(config: Config, photos: Sequence[Path]) -> list[Shot]:
@@ -44,14 +51,12 @@ def _shots(config: Config, photos: Sequence[Path]) -> list[Shot]:
     return taken
 
 
-def _refuse_known(config: Config, records: Records, taken: Sequence[Shot], own: str | None) -> None:
-    model = taken[0].model
-    enrolled = Gallery.of(*gallery(records.db, records.keys, model, now, suspended=True), model)
+def _refuse_known(config: Config, records: Records, taken: Sequence[Shot], own: str | None, enrolled: Gallery) -> None:
     if own:
         enrolled.replace(own, np.empty((0, TEMPLATE_DIMENSIONS), np.float32))
     limit = threshold(_table(config), len(enrolled), config.recognition.target_fpir)
     for shot in taken:
-        other = enrolled.best(shot.template, model)
+        other = enrolled.best(shot.template, shot.model)
         if other.person is not None and other.score >= limit:
             name = records.people.get(other.person).name
             raise EnrolmentError(
@@ -78,6 +83,11 @@ def _strangers(photos: Sequence[Path], templates: Vector, alike: float) -> list[
 def _alike(config: Config) -> float:
     """Cosine of two single photos that strangers reach once in ten thousand pairs."""
     return threshold(_table(config), 1, FLOOR_FMR) - FUSED_SHIFT
+
+
+def _lookalike(config: Config, comparisons: int) -> float:
+    """Cosine of two single photos from which their people are marked as alike: by chance 1 newcomer in 100 is."""
+    return max(ALIKE_COSINE, threshold(_table(config), comparisons, CHANCE) - FUSED_SHIFT)
 
 
 def _table(config: Config) -> tuple[tuple[float, float], ...]:

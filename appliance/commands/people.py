@@ -129,6 +129,7 @@ def _add(args: argparse.Namespace, config: Config, records: Records) -> int:
         if taken:
             store(records, person.pid, taken)
     digits = records.people.set_pin(person.pid, by=BY) if args.pin else None
+    _warn_alike(records, taken)
     return _tell(args, records.people.get(person.pid), f"added {person.name} ({person.pid})", digits)
 
 
@@ -143,7 +144,17 @@ def _enrol(args: argparse.Namespace, config: Config, records: Records) -> int:
             records.people.give_consent(person.pid, consent, BY)
         if taken:
             store(records, person.pid, taken)
+    _warn_alike(records, taken)
     return _tell(args, records.people.get(person.pid), f"{person.name} has {len(args.photos)} more templates")
+
+
+def _warn_alike(records: Records, taken: Templates | None) -> None:
+    """Say who now needs a second factor beside the face."""
+    if taken and taken.alike:
+        names = ", ".join(sorted(records.people.get(pid).name for pid in taken.alike))
+        print(
+            f"looks like {names}: for them all a face alone opens no more; give each a PIN or a card", file=sys.stderr
+        )
 
 
 def _shots(args: argparse.Namespace, config: Config, records: Records, own: str | None) -> Templates | None:

@@ -47,6 +47,8 @@ class Templates:
     vectors: Vector
     """(n, 160) float32."""
     model: str
+    alike: frozenset[str] = frozenset()
+    """Pids of others who look like this person."""
 
 
 @contextmanager
@@ -75,8 +77,8 @@ def open_records(config: Config) -> Iterator[Records]:
 
 def store(records: Records, pid: str, templates: Templates) -> None:
     """Write templates of a person who consented. Raises EnrolmentError (no consent), StoreError."""
-    vectors, model = templates.vectors, templates.model
-    add_templates(records.db, records.keys, pid, vectors, model, by=BY, log=records.log, now=now)
+    vectors, model, alike = templates.vectors, templates.model, templates.alike
+    add_templates(records.db, records.keys, pid, vectors, model, by=BY, log=records.log, now=now, alike=alike)
 
 
 def person_fields(person: Person) -> dict[str, Any]:

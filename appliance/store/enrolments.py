@@ -1,6 +1,6 @@
 """Templates at rest: rotated, sealed under their person's key, and never without a consent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from uuid import uuid4
 
 import numpy as np
@@ -11,7 +11,8 @@ from appliance.errors import EnrolmentError
 from appliance.facts import TEMPLATE_DIMENSIONS, ClockQuality, Moment, Vector
 from appliance.store.database import snapshot, transaction, truncate_log
 from appliance.store.events import EventLog
-from appliance.store.faces import place
+from appliance.store.faces import gallery, place
+from appliance.store.lookalikes import mark, near
 from appliance.store.person import Audit, nobody, unaided_clock
 from appliance.store.sealing import Keys, fit, salt
 
@@ -27,16 +28,21 @@ def add_templates(
     source: str = "photo",
     log: EventLog | None = None,
     now: Callable[[], Moment] = unaided_clock,
+    alike: Collection[str] | None = None,
 ) -> None:
     """Store (n, 160) float32 templates of one person, made by `model`, with their line in the record.
 
-    `source` is `photo` or `live`. Raises EnrolmentError (no consent that stands, or not
-    templates), UnknownPersonError, StoreError.
+    `source` is `photo` or `live`. `alike`: pids of others who look like this person, as `lookalikes.near`
+    finds them; None: they are found here, which reads all templates. All of them are marked.
+
+    Raises EnrolmentError (no consent that stands, or not templates), UnknownPersonError, StoreError.
     """
     if vectors.ndim != 2 or vectors.shape[1] != TEMPLATE_DIMENSIONS or not np.isfinite(vectors).all():
         raise EnrolmentError(f"templates must be (n, {TEMPLATE_DIMENSIONS}) finite numbers, not {vectors.shape}")
     fit(db, keys)
     at = now()
+    if alike is None:
+        alike = near(*gallery(db, keys, model, now, suspended=True), vectors)
     rotated = _little_endian(vectors @ keys.rotation(salt(db, "site_salt")))
     with transaction(db):
         wrapped, consent = _standing(db, pid, at.utc)
@@ -55,7 +61,11 @@ def add_templates(
                     "at": at.utc,
                 }
             )
-        Audit(db, log, now).changed("templates_added", pid, by, count=len(vectors), model=model, source=source)
+        audit = Audit(db, log, now)
+        audit.changed("templates_added", pid, by, count=len(vectors), model=model, source=source)
+        if others := mark(db, pid, alike):
+            for marked in (pid, *others):
+                audit.changed("alike_set", marked, by)
 
 
 def expire_consents(db: Database, log: EventLog, now: Callable[[], Moment]) -> int:
