@@ -95,6 +95,8 @@ def _log_to_stderr(verbose: bool) -> None:
     stamp = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "  # the journal stamps by itself
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(stream=sys.stderr, level=level, format=f"{stamp}%(levelname)s %(name)s: %(message)s")
+    if not verbose:
+        logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells at each start which build of it was taken
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from appliance.config import Config
-from appliance.evaluate import identification, liveness, report, verification
+from appliance.errors import DatasetError
+from appliance.evaluate import identification, liveness, report, speed, verification
 from appliance.evaluate.dataset import read_pairs
 from appliance.evaluate.probe import templates_of
 from appliance.vision.chain import VisionModels
@@ -29,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shows = kinds.add_parser("liveness", help="attack detection over sequences: APCER, BPCER")
     shows.add_argument("list", type=Path, metavar="MANIFEST.csv", help="columns path,label,attack,group")
     _common(shows, required=False)
+    large = kinds.add_parser("speed", help="load, search and change a large gallery of invented templates")
+    large.add_argument("--people", type=int, default=50_000, metavar="N", help="how many (50000)")
+    large.add_argument("--templates", type=int, default=3, metavar="N", help="of each person (3)")
+    large.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same people (0)")
+    large.set_defaults(report=None)
 
 
 def _common(parser: argparse.ArgumentParser, required: bool) -> None:
@@ -44,6 +50,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         "verification": _verification,
         "identification": _identification,
         "liveness": _liveness,
+        "speed": _speed,
     }
     print(json.dumps(kinds[args.kind](args, config)), flush=True)
     return 0
@@ -97,11 +104,18 @@ def _liveness(args: argparse.Namespace, config: Config) -> dict[str, Any]:
     return summary
 
 
+def _speed(args: argparse.Namespace, config: Config) -> dict[str, Any]:
+    for name, low, high in (("people", 1, 1_000_000), ("templates", 1, 20)):
+        if not low <= getattr(args, name) <= high:
+            raise DatasetError(f"--{name} {getattr(args, name)}: must be {low} to {high}")
+    return speed.measure(args.people, args.templates, args.seed, _progress)
+
+
 def _models(config: Config) -> Path | None:
     return Path(config.paths.models) if config.paths.models else None
 
 
 def _progress(done: int, total: int) -> None:
     """A line to stderr now and then; the result alone goes to stdout."""
-    if done == total or done % 200 == 0:
+    if done == total or done % max(200, total // 10) == 0:
         print(f"{done} of {total}", file=sys.stderr, flush=True)

@@ -40,7 +40,7 @@ def gallery(
     """
     fit(db, keys)
     with snapshot(db):
-        wrapped, standing = _people(db, suspended, only), _consents(db, now().utc)
+        wrapped, standing = _people(db, suspended, only), _consents(db, now().utc, only)
         rows: Iterable[_Row] = _rows(db, model, only)
         pids, plain = _opened(keys, rows, model, wrapped, standing)
     if not pids:
@@ -87,11 +87,11 @@ def _people(db: Database, suspended: bool, only: Collection[str] | None) -> dict
     return dict(row for row in found if row is not None)
 
 
-def _consents(db: Database, utc: float) -> set[int]:
-    return {
-        number
-        for (number,) in db.execute("SELECT id FROM consents WHERE withdrawn_at IS NULL AND expires_at > ?", (utc,))
-    }
+def _consents(db: Database, utc: float, only: Collection[str] | None) -> set[int]:
+    query = "SELECT id FROM consents WHERE withdrawn_at IS NULL AND expires_at > ?"
+    if only is None:
+        return {number for (number,) in db.execute(query, (utc,))}
+    return {number for pid in only for (number,) in db.execute(f"{query} AND pid = ?", (utc, pid))}
 
 
 def _rows(db: Database, model: str, only: Collection[str] | None) -> Iterable[_Row]:
