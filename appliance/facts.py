@@ -47,6 +47,10 @@ class Frame:
     """Monotonic seconds at exposure, or the nearest the source can tell."""
     pixels: Pixels
     """(height, width, 3) uint8, BGR, C-contiguous."""
+    lens_dioptres: float | None = None
+    """Where the lens is focused, 1 / metres, if an autofocus that has settled on the face tells."""
+    lit: bool | None = None
+    """Whether the appliance's own lamp lit this frame, where it flashes on every other one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,9 +80,28 @@ class Surround(StrEnum):
     """Too little motion to tell: no evidence."""
 
 
+class Evidence(StrEnum):
+    """What a layer says that only some doors have the hardware for."""
+
+    FOR = "for"
+    AGAINST = "against"
+    ABSTAINS = "abstains"
+    """The hardware is absent, or showed too little: no evidence."""
+
+
+class Challenge(StrEnum):
+    """How a visitor answered the prompts to turn the head."""
+
+    NOT_ASKED = "not_asked"
+    PASSED = "passed"
+    FAILED = "failed"
+    """Turned the wrong way, unasked, or not in time."""
+
+
 @dataclass(frozen=True, slots=True)
 class LivenessVerdict:
-    """Layers of presentation attack detection, ANDed. `live` is False unless every layer that spoke agreed."""
+    """Layers of presentation attack detection, ANDed (`access.liveness`). `live` is False unless every layer that
+    spoke agreed, and every one that the level asks for spoke."""
 
     live: bool
     passive: float
@@ -86,6 +109,22 @@ class LivenessVerdict:
     frames: int
     """Frames in that window."""
     surround: Surround = Surround.ABSTAINS
+    surround_share: float | None = None
+    """Median share of the face's motion that the surround made too, about 0 (stays) to 1; None where it abstains."""
+    challenge: Challenge = Challenge.NOT_ASKED
+    turns: int = 0
+    """Prompts answered."""
+    size: Evidence = Evidence.ABSTAINS
+    """Whether the face is as wide as a head's, by the lens's focus."""
+    width_cm: float | None = None
+    light: Evidence = Evidence.ABSTAINS
+    """Whether the appliance's own lamp lights it as it lights skin."""
+    lit_gain: float | None = None
+    """Share by which the lamp brightens the face."""
+    level: str = "standard"
+    """The level it was judged by."""
+    objection: str | None = None
+    """The first layer that did not agree; None: all did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +205,16 @@ class CardEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Passing:
+    """A near face other than the one just decided upon went out of the camera's view, towards the door."""
+
+    at: float
+    """Monotonic seconds of the last frame that showed it."""
+    faces: int
+    """How many of them, 1 or more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Alive:
     """A peer's heartbeat to the door."""
 
@@ -229,6 +278,8 @@ class Reason(StrEnum):
     """Nothing against it, but a second factor is still to come."""
     ESCORT_MISSING = "escort_missing"
     """A visitor whose host has not been let in."""
+    NOT_READY = "not_ready"
+    """The door has not read its people and rules yet."""
 
 
 @dataclass(frozen=True, slots=True)

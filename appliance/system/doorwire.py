@@ -7,7 +7,17 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from appliance.errors import DoorlineError
-from appliance.facts import AdminUnlock, Alive, LivenessVerdict, Match, PassShown, Surround
+from appliance.facts import (
+    AdminUnlock,
+    Alive,
+    Challenge,
+    Evidence,
+    LivenessVerdict,
+    Match,
+    Passing,
+    PassShown,
+    Surround,
+)
 
 VERSION = 1
 LARGEST = 4096
@@ -26,7 +36,7 @@ class PinDigits:
 
 LARGEST_PASS = 256
 
-Fact = Match | Alive | AdminUnlock | PinDigits | PassShown
+Fact = Match | Alive | AdminUnlock | PinDigits | PassShown | Passing
 
 
 def stamp(fact: Fact) -> float:
@@ -163,6 +173,15 @@ _LIVENESS: dict[str, Check] = {
     "passive": _number(0, 1),
     "frames": _count(0, 10_000),
     "surround": lambda value: Surround(_word(*Surround)(value)),
+    "surround_share": _maybe(_number(-10, 10)),
+    "challenge": lambda value: Challenge(_word(*Challenge)(value)),
+    "turns": _count(0, 100),
+    "size": lambda value: Evidence(_word(*Evidence)(value)),
+    "width_cm": _maybe(_number(0, 1e6)),
+    "light": lambda value: Evidence(_word(*Evidence)(value)),
+    "lit_gain": _maybe(_number(-1e6, 1e6)),
+    "level": _word("standard", "high", "strict"),
+    "objection": _maybe(_word("passive", "surround", "size", "light", "challenge")),
 }
 _MATCH: dict[str, Check] = {
     "person": _maybe(_text(64)),
@@ -180,6 +199,7 @@ _ALIVE: dict[str, Check] = {"sender": _word("vision"), "at": _TIME, "detail": _w
 _ADMIN: dict[str, Check] = {"by": _text(64), "id": _text(64), "at": _TIME}
 _PIN: dict[str, Check] = {"digits": _digits, "keypad": _word("screen"), "entered_at": _TIME}
 _PASS: dict[str, Check] = {"token": _token, "taken_at": _TIME}
+_PASSING: dict[str, Check] = {"at": _TIME, "faces": _count(1, 100)}
 
 _KINDS: dict[type, str] = {
     Match: "match",
@@ -187,6 +207,7 @@ _KINDS: dict[type, str] = {
     AdminUnlock: "admin_unlock",
     PinDigits: "pin",
     PassShown: "pass",
+    Passing: "passing",
 }
 _MAKERS: dict[str, Callable[[object], Fact]] = {
     "match": lambda fields: Match(**_take(fields, _MATCH)),
@@ -194,4 +215,5 @@ _MAKERS: dict[str, Callable[[object], Fact]] = {
     "admin_unlock": lambda fields: AdminUnlock(**_take(fields, _ADMIN)),
     "pin": lambda fields: PinDigits(**_take(fields, _PIN)),
     "pass": lambda fields: PassShown(**_take(fields, _PASS)),
+    "passing": lambda fields: Passing(**_take(fields, _PASSING)),
 }
