@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Sequence
 
+from appliance.access.book import Book
+from appliance.access.ledger import Note
 from appliance.access.roster import Roster
 from appliance.door.inbox import History, Item
 from appliance.errors import StoreError
@@ -69,6 +71,7 @@ class RecordingRecord:
         self.events: list[Event] = []
         self.open: list[int] = []
         self.marked_late: list[int] = []
+        self.notes: list[Note] = []
 
     def put(self, event: Event, ticket: int | None = None) -> None:
         self.events.append(event)
@@ -77,6 +80,9 @@ class RecordingRecord:
 
     def late(self, ticket: int) -> None:
         self.marked_late.append(ticket)
+
+    def note(self, note: Note) -> None:
+        self.notes.append(note)
 
     def whys(self) -> list[str]:
         return [str(event.why) for event in self.events]
@@ -90,6 +96,8 @@ class FailingStore:
         self.broken = False
         self.gate: Callable[[], None] = lambda: None
         self.roster: Roster | None = None
+        self.book = Book()
+        self.notes: list[Note] = []
         self.closed = 0
 
     def append(self, events: Sequence[Event]) -> list[StoredEvent]:
@@ -103,6 +111,11 @@ class FailingStore:
     def changed_roster(self, now: float) -> Roster | None:
         roster, self.roster = self.roster, None
         return roster
+
+    def note(self, note: Note) -> None:
+        if self.broken:
+            raise StoreError("the disk is full; make room")
+        self.notes.append(note)
 
     def upkeep(self, now: float) -> None:
         pass

@@ -1,25 +1,31 @@
 """May this credential open this door now? The one place where evidence is weighed; it fails closed.
 
-Every check returns None, or the reason to refuse. A comparison is written so that a nan, which
-compares false with everything, refuses.
+First the evidence: is it fresh, live, a match, a PIN or card that somebody has? Every such check
+returns None, or the reason to refuse, and a comparison is written so that a nan, which compares
+false with everything, refuses. Then the right: `rules.judge` says whether that person may enter
+now, by what they have shown. A grant takes both, and no lockdown.
 """
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
+from types import MappingProxyType
 
-from appliance.access.lockout import Lockouts, face_subjects, keypad_subject
+from appliance.access.liveness import Needs, objection
+from appliance.access.lockout import Lockouts, face_subjects, keypad_subject, pin_subjects
+from appliance.access.modes import Factor
 from appliance.access.passes import PassEntry, untimely
-from appliance.access.roster import Roster, RosterPerson
+from appliance.access.roster import Roster
+from appliance.access.rules import judge
+from appliance.access.verdict import DoorRules, Request, State, Verdict, Why
 from appliance.facts import (
     AdminUnlock,
     CardEntry,
-    ClockQuality,
     Credential,
     Decision,
     Match,
     Moment,
     PinEntry,
     Reason,
-    Surround,
 )
 
 AGE_SECONDS = 2.0
@@ -30,14 +36,20 @@ PIN_AGE_SECONDS = 5.0
 """A PIN may wait for the slow hash, behind others, on a slow board."""
 LEAST_THRESHOLD = 0.25
 """No embedder in use separates people below this cosine: a match that claims less is misconfigured."""
+CONFIRM_THRESHOLD = 0.43
+"""Cosine from which a face confirms whom a card or a PIN has named (1:1): FMR 1e-4 a comparison at 0.41, measured for
+the embedder on 4.3 million impostor pairs (models/manifest.toml), and 0.02 for fused frames (docs/evaluation.md)."""
 
 PersonalCredential = Match | PinEntry | CardEntry | PassEntry
 Asked = PersonalCredential | AdminUnlock
 
+REASONS = MappingProxyType({why: Reason(why.value) for why in Why if why.value in set(Reason)})
+"""What a rule's word is called in a decision. Words that refuse nothing are missing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What this door asks of any credential."""
+    """What this door asks of any credential's evidence."""
 
     unlock_seconds: float = 5.0
     extended_unlock_seconds: float = 20.0
@@ -46,95 +58,194 @@ class Rules:
     margin: float = 0.05
     votes: int = 3
     passive_threshold: float = 0.7
+    level: str = "standard"
+    """What a living face must prove (`access.liveness`)."""
     least_threshold: float = LEAST_THRESHOLD
+    confirm_threshold: float = CONFIRM_THRESHOLD
 
 
-def decide(
-    credential: Asked, roster: Roster, now: Moment, lockouts: Lockouts, rules: Rules, *, lockdown: bool = False
-) -> Decision:
-    """Grant only what is fresh AND proven AND allowed now."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that a decision is weighed against, at one instant."""
+
+    roster: Roster | None = None
+    """None: people and rules have not been read yet. Nobody comes in: there may be a lockdown among them."""
+    lockouts: Lockouts = field(default_factory=Lockouts)
+    evidence: Rules = field(default_factory=Rules)
+    rules: DoorRules = field(default_factory=DoorRules)
+    state: State = field(default_factory=State)
+    zone: tzinfo = UTC
+    """The site's: hours are meant as its wall clocks show them."""
+    lockdown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A decision, and what the rules said beside it."""
+
+    decision: Decision
+    verdict: Verdict | None = None
+    """None: the evidence did not suffice, so no rule was asked; or no rule is asked (an administrator)."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing was refused but a second factor or a host is missing. Not granted either."""
+        verdict, decision = self.verdict, self.decision
+        return verdict is not None and verdict.waits and decision.reason is REASONS.get(verdict.why)
+
+    @property
+    def after(self) -> State | None:
+        """What to remember from now on; None: nothing has changed."""
+        if self.verdict is None or not (self.waits or (self.decision.granted and self.verdict.granted)):
+            return None
+        return self.verdict.after
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Which factors would help now, if a second one is missing."""
+        missing = self.waits and self.decision.reason is Reason.SECOND_FACTOR and self.verdict
+        return tuple(sorted(factor.value for factor in missing.needs)) if missing else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a personal credential is worth by itself."""
+
+    factor: Factor
+    at: float
+    """Monotonic seconds when it was given."""
+    since: float
+    """When the visitor began to ask."""
+    person: str | None
+    """Whom it names."""
+    reason: Reason | None
+    """Why it proves nothing; None: it does."""
+    until: float | None = None
+    """When a lock-out ends."""
+    duress: bool = False
+
+
+def decide(credential: Asked, known: Known, now: Moment) -> Answer:
+    """Grant only what is fresh AND proven AND allowed now.
+
+    An administrator is asked for no right: theirs was proven where the order came from, and they may open a door
+    whose mode is `locked`. A lockdown holds against them too.
+    """
+    if isinstance(credential, AdminUnlock):
+        reason = aged(credential.at, now.mono, AGE_SECONDS) or unread(known) or locked_down(known.lockdown)
+        seconds = 0.0 if reason else known.evidence.unlock_seconds
+        granted = reason is None
+        return Answer(
+            Decision(granted, reason or Reason.GRANTED, Credential.ADMIN, unlock_seconds=seconds, since=credential.at)
+        )
+    proof = prove(credential, known, now)
+    answer = Answer(_decision(proof, proof.reason)) if proof.reason is not None else _judged(proof, known, now)
+    if not isinstance(credential, Match):
+        return answer
+    # Whom a refused face was taken for matters to the record even if he is gone from the roster.
+    seen, live = credential, credential.liveness.live
+    told = replace(answer.decision, person=seen.person, score=seen.score, threshold=seen.threshold, live=live)
+    return replace(answer, decision=told)
+
+
+def prove(credential: PersonalCredential, known: Known, now: Moment) -> Proof:
+    """Weigh the evidence alone."""
     match credential:
         case Match():
-            return _decide_face(credential, roster, now, lockouts, rules, lockdown=lockdown)
+            return _prove_face(credential, known, now)
         case PinEntry():
-            return _decide_pin(credential, roster, now, lockouts, rules, lockdown=lockdown)
+            return _prove_pin(credential, known, now)
         case CardEntry():
-            return _decide_card(credential, roster, now, lockouts, rules, lockdown=lockdown)
+            return _prove_card(credential, known, now)
         case PassEntry():
-            return _decide_pass(credential, roster, now, rules, lockdown=lockdown)
-        case AdminUnlock():
-            reason = aged(credential.at, now.mono, AGE_SECONDS) or locked_down(lockdown)
-            return _verdict(reason, rules, None, by=Credential.ADMIN, since=credential.at)
+            return _prove_pass(credential, known, now)
 
 
-def _decide_face(
-    match: Match, roster: Roster, now: Moment, lockouts: Lockouts, rules: Rules, *, lockdown: bool
-) -> Decision:
-    person = roster.person(match.person)
-    until = lockouts.until(face_subjects(match.person), now.mono)
+def _prove_face(match: Match, known: Known, now: Moment) -> Proof:
+    until = known.lockouts.until(face_subjects(match.person), now.mono)
     reason = (
         aged(match.taken_at, now.mono, AGE_SECONDS)
-        or not_live(match, rules)
+        or unread(known)
+        or not_live(match, known.evidence)
         or locked_out(until)
-        or not_matched(match, rules)
-        or not_enrolled(person)
-        or not_allowed(person, now)
-        or locked_down(lockdown)
+        or (not_confirmed if named(match.person, known, now) else not_matched)(match, known.evidence)
     )
-    decision = _verdict(reason, rules, person, by=Credential.FACE, since=match.since, until=until)
-    # Whom a refused face was taken for matters to the record even if he is gone from the roster.
-    return replace(
-        decision, person=match.person, score=match.score, threshold=match.threshold, live=match.liveness.live
-    )
+    return Proof(Factor.FACE, match.taken_at, match.since, match.person, reason, until)
 
 
-def _decide_pin(
-    entry: PinEntry, roster: Roster, now: Moment, lockouts: Lockouts, rules: Rules, *, lockdown: bool
-) -> Decision:
+def _prove_pin(entry: PinEntry, known: Known, now: Moment) -> Proof:
+    roster = known.roster or Roster()
     person = roster.by_pin(entry.digest)
-    until = lockouts.until([keypad_subject(entry.keypad)], now.mono)
+    until = known.lockouts.until(pin_subjects(entry.keypad), now.mono)
     # Locked out comes before the answer whether the PIN was right: nothing is learnt while waiting.
     reason = (
         aged(entry.entered_at, now.mono, PIN_AGE_SECONDS)
+        or unread(known)
         or locked_out(until)
         or (Reason.UNKNOWN_PIN if person is None else None)
-        or not_allowed(person, now)
-        or locked_down(lockdown)
     )
-    named = None if reason in (Reason.LOCKED_OUT, Reason.STALE) else person
-    return _verdict(reason, rules, named, by=Credential.PIN, since=entry.entered_at, until=until)
+    whose = person.pid if person is not None and reason is None else None
+    duress = entry.digest in roster.duress_pins and entry.digest not in roster.pins
+    return Proof(Factor.PIN, entry.entered_at, entry.entered_at, whose, reason, until, duress)
 
 
-def _decide_card(
-    entry: CardEntry, roster: Roster, now: Moment, lockouts: Lockouts, rules: Rules, *, lockdown: bool
-) -> Decision:
-    person = roster.by_card(entry.digest)
-    until = lockouts.until([keypad_subject(entry.reader)], now.mono)
+def _prove_card(entry: CardEntry, known: Known, now: Moment) -> Proof:
+    person = (known.roster or Roster()).by_card(entry.digest)
+    until = known.lockouts.until([keypad_subject(entry.reader)], now.mono)
     # As for a PIN: while waiting, nothing is learnt of a card either.
     reason = (
         aged(entry.read_at, now.mono, AGE_SECONDS)
+        or unread(known)
         or locked_out(until)
         or (Reason.MALFORMED if entry.digest is None else None)
         or (Reason.UNKNOWN_CARD if person is None else None)
-        or not_allowed(person, now)
-        or locked_down(lockdown)
     )
-    named = None if reason in (Reason.LOCKED_OUT, Reason.STALE) else person
-    return _verdict(reason, rules, named, by=Credential.CARD, since=entry.read_at, until=until)
+    whose = person.pid if person is not None and reason is None else None
+    return Proof(Factor.CARD, entry.read_at, entry.read_at, whose, reason, until)
 
 
-def _decide_pass(entry: PassEntry, roster: Roster, now: Moment, rules: Rules, *, lockdown: bool) -> Decision:
+def _prove_pass(entry: PassEntry, known: Known, now: Moment) -> Proof:
     """Weighs all but the last use: the door may act on a grant only once that is written (`door.passgate`)."""
     shown = entry.shown
-    person = roster.person(shown.person) if shown is not None else None
+    person = (known.roster or Roster()).person(shown.person) if shown is not None else None
     reason = (
         aged(entry.taken_at, now.mono, AGE_SECONDS)
+        or unread(known)
         or entry.fault
         or (Reason.MALFORMED if shown is None else untimely(shown, now))
-        or not_allowed(person, now)
-        or locked_down(lockdown)
+        or (Reason.NOT_ENROLLED if person is None else None)
     )
-    return _verdict(reason, rules, person, by=Credential.PASS, since=entry.taken_at)
+    whose = person.pid if person is not None else None
+    return Proof(Factor.PASS, entry.taken_at, entry.taken_at, whose, reason)
+
+
+def _judged(proof: Proof, known: Known, now: Moment) -> Answer:
+    """The evidence is good: ask the rules. They speak during a lockdown too, for their alarms."""
+    if known.roster is None or proof.person is None:
+        return Answer(_decision(proof, Reason.NOT_ENROLLED))
+    request = Request(proof.person, proof.factor, proof.at, proof.duress)
+    verdict = judge(request, known.roster, known.rules, known.state, now, zone=known.zone)
+    reason = REASONS.get(verdict.why, Reason.NOT_ENROLLED)
+    if verdict.granted or verdict.waits:
+        reason = locked_down(known.lockdown) or reason
+    if not (verdict.granted and reason is Reason.GRANTED):
+        return Answer(_decision(proof, reason), verdict)
+    entering = [known.roster.person(pid) for pid in (proof.person, *verdict.companions)]
+    longer = any(person is not None and person.extended for person in entering)
+    seconds = known.evidence.extended_unlock_seconds if longer else known.evidence.unlock_seconds
+    return Answer(replace(_decision(proof, reason), granted=True, unlock_seconds=seconds), verdict)
+
+
+def _decision(proof: Proof, reason: Reason) -> Decision:
+    """Not granted."""
+    until = proof.until if reason is Reason.LOCKED_OUT else None
+    by = Credential(proof.factor.value)
+    return Decision(False, reason, by, person=proof.person, since=proof.since, until=until)
+
+
+def unread(known: Known) -> Reason | None:
+    """Refuse before people and rules have been read."""
+    return Reason.NOT_READY if known.roster is None else None
 
 
 def aged(at: float, now: float, limit: float) -> Reason | None:
@@ -143,10 +254,10 @@ def aged(at: float, now: float, limit: float) -> Reason | None:
 
 
 def not_live(match: Match, rules: Rules) -> Reason | None:
-    """Refuse unless every layer that spoke called it a living face; the passive score is judged again here."""
+    """Refuse unless every layer that spoke, and every one that this door's level asks for, called it a living face."""
     seen = match.liveness
-    proven = seen.live is True and seen.passive >= rules.passive_threshold and seen.frames > 0
-    return None if proven and seen.surround is not Surround.MOVES else Reason.SPOOF
+    needs = Needs(rules.level, rules.passive_threshold, passive_frames=1)
+    return None if seen.live is True and objection(seen, needs) is None else Reason.SPOOF
 
 
 def not_matched(match: Match, rules: Rules) -> Reason | None:
@@ -160,30 +271,22 @@ def not_matched(match: Match, rules: Rules) -> Reason | None:
     return None if match.margin >= rules.margin else Reason.AMBIGUOUS
 
 
-def not_enrolled(person: RosterPerson | None) -> Reason | None:
-    """Refuse a face whose owner is gone, has no template any more, or no standing consent."""
-    if person is None or not person.has_templates:
-        return Reason.NOT_ENROLLED
-    return None if person.consent else Reason.NO_CONSENT
-
-
-def not_allowed(person: RosterPerson | None, now: Moment) -> Reason | None:
-    """Refuse who is not known, suspended, or outside the days on which he may enter."""
+def named(person: str | None, known: Known, now: Moment) -> bool:
+    """Whether a card, a PIN or a pass has named that very person within the window for a second factor."""
     if person is None:
-        return Reason.NOT_ENROLLED
-    return _outside_days(person, now) if person.active else Reason.SUSPENDED
+        return False
+    return bool(known.state.shown.standing(person, now.mono, known.rules.factor_seconds) - {Factor.FACE})
 
 
-def _outside_days(person: RosterPerson, now: Moment) -> Reason | None:
-    if person.valid_from is None and person.valid_until is None:
-        return None
-    if now.quality is ClockQuality.UNKNOWN:
-        return Reason.CLOCK_UNKNOWN  # which day it is cannot be told
-    if person.valid_from is not None and not now.utc >= person.valid_from:
-        return Reason.NOT_YET_VALID
-    if person.valid_until is not None and not now.utc < person.valid_until:
-        return Reason.EXPIRED
-    return None
+def not_confirmed(match: Match, rules: Rules) -> Reason | None:
+    """Refuse unless the face is that of whom another factor has named: one comparison, so nobody need come second.
+
+    What vision did not call anybody (it holds a face against the whole gallery) confirms nobody.
+    """
+    if match.model not in rules.models:
+        return Reason.WRONG_MODEL
+    sure = match.score >= rules.confirm_threshold and match.votes >= rules.votes
+    return None if sure else Reason.LOW_SCORE
 
 
 def locked_out(until: float | None) -> Reason | None:
@@ -194,25 +297,3 @@ def locked_out(until: float | None) -> Reason | None:
 def locked_down(lockdown: bool) -> Reason | None:
     """Refuse everybody from outside while the door is locked down."""
     return Reason.LOCKDOWN if lockdown else None
-
-
-def _verdict(
-    reason: Reason | None,
-    rules: Rules,
-    person: RosterPerson | None,
-    *,
-    by: Credential,
-    since: float,
-    until: float | None = None,
-) -> Decision:
-    longer = person is not None and person.extended
-    seconds = rules.extended_unlock_seconds if longer else rules.unlock_seconds
-    return Decision(
-        granted=reason is None,
-        reason=reason or Reason.GRANTED,
-        by=by,
-        person=person.pid if person is not None else None,
-        unlock_seconds=seconds if reason is None else 0.0,
-        since=since,
-        until=until if reason is Reason.LOCKED_OUT else None,
-    )

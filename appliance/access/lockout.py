@@ -1,4 +1,4 @@
-"""Who must wait after failing too often: per keypad, per person, and for faces as a whole.
+"""Who must wait after failing too often: per keypad, per person, and for all PINs and all faces of the door.
 
 After NIST SP 800-63B 5.2.2 and 5.2.3: after 5 wrong PINs, or 3 attacks on the camera, at least
 30 s, twice as long with each further one. Two things differ on purpose. A PIN alone names the
@@ -15,6 +15,8 @@ from appliance.facts import Credential, Reason
 
 FACE = "face"
 """The subject that stands for every face at this door."""
+PINS = "pins"
+"""The subject that stands for every PIN typed at this door, wherever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,9 @@ class Policy:
 
 PIN_POLICY = Policy(after=5, first_seconds=30, longest_seconds=3600, forget_seconds=1800)
 """A guesser who never rests gets about 2 tries an hour: 50 a day among a million codes."""
+DOOR_PIN_POLICY = Policy(after=8, first_seconds=30, longest_seconds=3600, forget_seconds=1800)
+"""All inputs of the door together: a second keypad is no second set of tries. A little later than one input's, so
+that five slips at one leave the others free."""
 FACE_POLICY = Policy(after=3, first_seconds=30, longest_seconds=3600, forget_seconds=1800)
 
 
@@ -71,7 +76,8 @@ class Lockouts:
         """The counts once `outcome` fell at `now`. A refusal because of a lock-out itself counts nothing."""
         match outcome:
             case Outcome(Reason.UNKNOWN_PIN, Credential.PIN, _, keypad):
-                return self._failed([keypad_subject(keypad or "")], PIN_POLICY, now)
+                counted = self._failed([keypad_subject(keypad or "")], PIN_POLICY, now)
+                return counted._failed([PINS], DOOR_PIN_POLICY, now)
             case Outcome(Reason.UNKNOWN_CARD, Credential.CARD, _, reader):
                 return self._failed([keypad_subject(reader or "")], PIN_POLICY, now)
             case Outcome(Reason.SPOOF, Credential.FACE, person, _):
@@ -110,6 +116,11 @@ def lockout_seconds(failures: int, policy: Policy) -> float:
 def keypad_subject(keypad: str) -> str:
     """The subject of one keypad."""
     return f"keypad:{keypad}"
+
+
+def pin_subjects(keypad: str) -> list[str]:
+    """The subjects of a PIN typed there: that input, and all of the door's."""
+    return [keypad_subject(keypad), PINS]
 
 
 def face_subjects(person: str | None) -> list[str]:

@@ -28,6 +28,8 @@ class RosterPerson:
     groups: frozenset[str] = frozenset()
     has_templates: bool = False
     """True: at least one template of a face is stored."""
+    consent_until: float | None = None
+    """UTC epoch seconds from which that consent no longer stands; None: `consent` alone tells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def judge(request: Request, roster: Roster, rules: DoorRules, state: State, now:
     if verdict.granted:
         return _granted(verdict, case, roster)
     if verdict.waits:
-        return replace(verdict, after=_waiting(case, shown, reasons))
+        return replace(verdict, after=_waiting(case, shown, reasons), needs=_needs(case))
     return verdict
 
 
@@ -141,9 +141,16 @@ def _person(case: Case) -> Spoke:
         return Spoke(Rule.PERSON, Outcome.DENY, Why.SUSPENDED)
     if Factor.FACE in case.factors and not person.has_templates:
         return Spoke(Rule.PERSON, Outcome.DENY, Why.NOT_ENROLLED, Factor.FACE)
-    if Factor.FACE in case.factors and not person.consent:
+    if Factor.FACE in case.factors and not _consents(person, case):
         return Spoke(Rule.PERSON, Outcome.DENY, Why.NO_CONSENT, Factor.FACE)
     return Spoke(Rule.PERSON, Outcome.ALLOW, Why.KNOWN)
+
+
+def _consents(person: RosterPerson, case: Case) -> bool:
+    """While nobody knows the time, as it stood when the people were read."""
+    if not person.consent or person.consent_until is None:
+        return person.consent
+    return not case.clock or case.now.utc < person.consent_until
 
 
 def _validity(person: RosterPerson, now: Moment) -> Spoke:
@@ -178,17 +185,36 @@ def _visit(case: Case, visit: Visit) -> Spoke:
 def _means(case: Case) -> Iterator[Spoke]:
     """Whether the factors shown suffice here and now."""
     mode = case.mode
-    need = NEEDS.get(mode)
-    if need is None:
+    if mode not in NEEDS:
         yield Spoke(Rule.MODE, Outcome.DENY, Why.DOOR_LOCKED, mode)
         return
     yield Spoke(Rule.MODE, Outcome.ALLOW, Why.DOOR_MODE, mode)
+    need, lookalike = _need(case, NEEDS[mode])
+    if lookalike:
+        yield Spoke(Rule.LOOKALIKE, Outcome.NOTE, Why.LOOKALIKE)
+    yield _factors(case, need)
+
+
+def _need(case: Case, need: Need) -> tuple[Need, bool]:
+    """What this person must show, and whether that is more because somebody looks like them."""
     if case.limited and not case.clock:
         need = need.two()
     if case.pid in case.rules.alike and need.met(case.factors) and not need.met(case.factors - {Factor.FACE}):
-        need = need.two()
-        yield Spoke(Rule.LOOKALIKE, Outcome.NOTE, Why.LOOKALIKE)
-    yield _factors(case, need)
+        return need.two(), True
+    return need, False
+
+
+def _needs(case: Case) -> frozenset[Factor]:
+    """The factors that would help, once some have been shown."""
+    mode = case.mode
+    if mode not in NEEDS:
+        return frozenset()
+    need, _ = _need(case, NEEDS[mode])
+    return (
+        frozenset()
+        if need.met(case.factors)
+        else (need.together or need.any_of) - case.factors or (need.any_of - case.factors)
+    )
 
 
 def _factors(case: Case, need: Need) -> Spoke:

@@ -172,6 +172,9 @@ class Verdict:
     free_until: float | None = None
     """Monotonic seconds until which the door stays unlocked for everybody; inf: for good. None: it relocks."""
 
+    needs: frozenset[Factor] = frozenset()
+    """While a second factor is missing: those that would help."""
+
     @property
     def waits(self) -> bool:
         """Whether nothing was refused but something is missing: a second factor, a host."""

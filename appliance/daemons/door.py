@@ -7,12 +7,12 @@ from pathlib import Path
 from appliance.config import Config
 from appliance.daemons.doorparts import (
     Part,
+    asks,
     both,
     inputs,
     keep,
     other_panel,
     pass_desk,
-    rules,
     store_opener,
     uid,
     watch,
@@ -24,7 +24,6 @@ from appliance.door.listener import Listener
 from appliance.door.lock import Lock
 from appliance.door.loop import Loop
 from appliance.door.machine import Door
-from appliance.door.passgate import PassGate
 from appliance.door.pinhash import PinHash
 from appliance.door.pins import open_lines
 from appliance.door.report import Report
@@ -32,6 +31,7 @@ from appliance.door.simulator import Hand
 from appliance.system import clock, notify
 from appliance.system.doorline import Doorline
 from appliance.system.parent import end_with_supervisor
+from appliance.system.priority import run_first
 from appliance.system.status import StatusFile
 
 log = logging.getLogger(__name__)
@@ -40,26 +40,27 @@ log = logging.getLogger(__name__)
 def main(config: Config) -> int:
     """Hold the door until SIGTERM. Returns 1 if something broke. Raises LockError: there are no lines to hold."""
     end_with_supervisor()
+    run_first()
     run = Path(config.paths.run, "door")
     lines = open_lines(config.pins, config.wiegand)
     lock, inbox, pins = Lock(lines.relay, config.door.lock), Inbox(), PinHash()
     hand = Hand(lines.bench) if lines.bench else None
     status, lamps = StatusFile(run / "status.json"), Feedback(lines.lamps)
     tell = both(status.publish, lamps.told) if lines.lamps else status.publish
-    journal = Journal(store_opener(Path(config.paths.state), pins), inbox, clock.now)
+    journal = Journal(store_opener(config, pins), inbox, clock.now)
     desk = pass_desk(config, inbox)
     granted, panel = other_panel(config, lines, inbox, lamps)
+    report = Report(tell, lines.bench, keypad=config.keypad.source)
     loop = Loop(
         door=Door(config.door.unlock_seconds, config.door.held_seconds, config.door.relock_on_close),
         lock=lock,
         switches=lines.switches,
         inbox=inbox,
         record=journal,
-        rules=rules(config),
-        report=Report(tell, lines.bench, keypad=config.keypad.source),
+        asks=asks(config, journal, report, desk),
+        report=report,
         now=clock.now,
         moved=hand.lock_moved if hand else None,
-        passes=PassGate(desk.spend) if desk else None,
         granted=granted,
     )
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,9 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from appliance.access.decide import Rules
-from appliance.config import Config
+from appliance.access.ledger import Ledger
+from appliance.access.terms import door_rules
+from appliance.config import Config, digest
+from appliance.door.asks import Asks, Record
 from appliance.door.cards import WiegandReader, send
 from appliance.door.feedback import Feedback
 from appliance.door.inbox import Inbox, Post
@@ -20,8 +24,10 @@ from appliance.door.osdp import OsdpReader
 from appliance.door.osdpout import OsdpOut
 from appliance.door.panel import Panel, Register, Way
 from appliance.door.passdesk import Papers, PassDesk
+from appliance.door.passgate import PassGate
 from appliance.door.pinhash import PinHash
 from appliance.door.pins import Lines, Switch
+from appliance.door.report import Report
 from appliance.errors import LockError, ModelError
 from appliance.system.manifest import embedder_id, folder
 
@@ -49,6 +55,7 @@ def rules(config: Config) -> Rules:
         margin=config.recognition.margin,
         votes=config.recognition.votes,
         passive_threshold=config.liveness.passive_threshold,
+        level=config.liveness.level,
     )
 
 
@@ -73,14 +80,20 @@ def uid(user: str) -> int:
         return NOBODY
 
 
-def store_opener(state: Path, pins: PinHash) -> Callable[[], Store]:
+def asks(config: Config, record: Record, report: Report, desk: PassDesk | None) -> Asks:
+    """Who may come in, by this site's settings and its clock on the wall."""
+    ledger = Ledger(partial(door_rules, settings=config.access), ZoneInfo(config.site.timezone))
+    return Asks(record, report, rules=rules(config), ledger=ledger, passes=PassGate(desk.spend) if desk else None)
+
+
+def store_opener(config: Config, pins: PinHash) -> Callable[[], Store]:
     """What opens the store, in the thread that calls it."""
 
     def open_store() -> Store:
         # Database and cryptography take a second to import on a small board: the way out works before that.
         from appliance.door.memory import Memory  # noqa: PLC0415
 
-        return Memory(state, pins)
+        return Memory(Path(config.paths.state), pins, digest(config), door=config.site.door)
 
     return open_store
 

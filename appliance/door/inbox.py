@@ -3,13 +3,14 @@
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from appliance.access.book import Book
 from appliance.access.lockout import Outcome
 from appliance.access.passes import PassEntry
 from appliance.access.roster import Roster
-from appliance.facts import AdminUnlock, Alive, CardEntry, Match, PinEntry, Reason
+from appliance.facts import AdminUnlock, Alive, CardEntry, Match, Passing, PinEntry, Reason
 from appliance.store.chain import StoredEvent
 
 ROOM = 256
@@ -79,9 +80,17 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class RosterLoaded:
-    """The people as the store has them now."""
+    """The people and the rules as the store has them now."""
 
     roster: Roster
+    book: Book = field(default_factory=Book)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """The store remembers all of the door's notes up to this one (`access.ledger.Note`)."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,8 @@ Item = (
     | PinUnusable
     | Written
     | Spent
+    | Noted
+    | Passing
     | RosterLoaded
     | History
     | StoreState
@@ -153,7 +164,7 @@ class Inbox:
             # Its other news is seldom, and never told twice: a dropped roster would leave a withdrawn right in force.
             if isinstance(item, RosterLoaded):
                 self._urgent = deque(other for other in self._urgent if not isinstance(other, RosterLoaded))
-            if isinstance(item, Edge | Written | Spent | RosterLoaded | History):
+            if isinstance(item, Edge | Written | Spent | Noted | RosterLoaded | History):
                 self._urgent.append(item)
             elif len(self._others) < ROOM or isinstance(item, StoreState):  # seldom, and it overtakes nobody
                 self._others.append(item)

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from appliance.access.book import Book
+from appliance.access.ledger import Note
 from appliance.access.roster import Roster
-from appliance.door.inbox import History, Post, RosterLoaded, StoreState, Written
+from appliance.door.inbox import History, Noted, Post, RosterLoaded, StoreState, Written
 from appliance.errors import KeyFileError, StoreError
 from appliance.facts import Event, EventType, Moment
 from appliance.store.chain import StoredEvent
@@ -37,6 +39,13 @@ class Store(Protocol):
 
     def changed_roster(self, now: float) -> Roster | None:
         """The people, if they may have changed. Raises KeyFileError too."""
+
+    @property
+    def book(self) -> Book:
+        """The rules, of the same moment as the people given last."""
+
+    def note(self, note: Note) -> None:
+        """Remembered when it returns."""
 
     def upkeep(self, now: float) -> None:
         """Called with each look."""
@@ -74,6 +83,8 @@ class Journal(threading.Thread):
         self._history_told = False
         self._retry_at = self._look_at = 0.0
         self._entries: deque[Entry] = deque()
+        self._notes: deque[Note] = deque(maxlen=ROOM)
+        self._people_fault = False
         self._lost = 0
         self._wake = threading.Condition()
         self._ending = False
@@ -85,6 +96,12 @@ class Journal(threading.Thread):
             if len(self._entries) > ROOM:
                 self._entries.popleft()
                 self._lost += 1
+            self._wake.notify()
+
+    def note(self, note: Note) -> None:
+        """Remember this for the next start, once every event put so far is written. `Noted` will say so."""
+        with self._wake:
+            self._notes.append(note)
             self._wake.notify()
 
     def late(self, ticket: int) -> None:
@@ -132,6 +149,7 @@ class Journal(threading.Thread):
         self._write(now)
         while ending and self._entries and self._store is not None:
             self._write(now)
+        self._write_notes(now)
         if ending:
             self._close_store()
             return True
@@ -143,7 +161,7 @@ class Journal(threading.Thread):
     def _has_work(self) -> bool:
         """With the store down there is nothing to do for an event but to answer its ticket."""
         if self._store is not None:
-            return bool(self._entries)
+            return bool(self._entries or self._notes)
         return any(entry.ticket is not None for entry in self._entries)
 
     def _open(self, now: float) -> None:
@@ -195,6 +213,21 @@ class Journal(threading.Thread):
         self._inbox.put(Written(tickets, durable=True, last=stored[len(batch) - 1]))
         self._tell("ok")
 
+    def _write_notes(self, now: float) -> None:
+        """Once no event waits: a note is worth less than the event it follows from."""
+        while self._notes and not self._entries and self._store is not None:
+            note = self._notes[0]
+            try:
+                self._store.note(note)
+            except StoreError as error:
+                self._retry_at = now + RETRY_SECONDS
+                self._failed(error)
+                return
+            with self._wake:
+                if self._notes and self._notes[0] is note:  # not if it was dropped for want of room
+                    self._notes.popleft()
+            self._inbox.put(Noted(note.number))
+
     def _answer_unwritten(self) -> None:
         """Answer every open ticket: the event is in memory only. It will be written later, marked."""
         with self._wake:
@@ -208,12 +241,13 @@ class Journal(threading.Thread):
     def _look(self, now: float) -> None:
         if self._store is None:
             return
+        unread, self._people_fault = self._people_fault, True  # until this has gone well, whatever it raises
         try:
             self._store.upkeep(now)
             roster = self._store.changed_roster(now)
             self._key_fault = ""
             if roster is not None:
-                self._inbox.put(RosterLoaded(roster))
+                self._inbox.put(RosterLoaded(roster, self._store.book))
         except KeyFileError as error:
             if str(error) != self._key_fault:
                 log.error("%s; until then no PIN and no face is known, the way out works", error)
@@ -222,6 +256,10 @@ class Journal(threading.Thread):
         except StoreError as error:
             self._retry_at = now + RETRY_SECONDS
             self._failed(error)
+            return
+        self._people_fault = False
+        if unread and not self._entries:
+            self._tell("ok")
 
     def _failed(self, error: Exception) -> None:
         """Say so once, and open anew before the next try. The last people loaded stay in force."""
@@ -240,6 +278,7 @@ class Journal(threading.Thread):
                 log.warning("the store did not close: %s", error)
 
     def _tell(self, state: str) -> None:
-        if state != self._state:
+        # A store that opens but whose people cannot be read is not well each time it is opened.
+        if state != self._state and not (state == "ok" and self._people_fault):
             self._state = state
             self._inbox.put(StoreState(state))

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from appliance.facts import Credential, Decision, DoorCommand, Event, EventType, Moment, RexPress
+from appliance.facts import Credential, Decision, DoorCommand, Event, EventType, Moment, Passing, RexPress
 
 GRACE_SECONDS = 0.5
 """A strike lets go more slowly than its relay: a door opened this soon after relocking was not forced."""
@@ -76,9 +76,22 @@ class Lockdown:
     on: bool
 
 
-Input = Decision | RexPress | Contact | Tamper | Fire | Lockdown | None
+@dataclass(frozen=True, slots=True)
+class Free:
+    """The door stays unlocked for everybody. Begins only while somebody's grant still stands."""
+
+    until: float
+    """Monotonic seconds; inf: for good. What is past, or a nan, ends it."""
+
+
+Input = Decision | RexPress | Contact | Tamper | Fire | Lockdown | Free | Passing | None
 """None: time has passed."""
 Output = DoorCommand | Event
+
+PASSABLE = frozenset({State.UNLOCKED, State.OPEN, State.HELD})
+"""Where somebody who was let in may be on the way through."""
+SPENT = 1 << 20
+"""In place of the number of grants: this opening's tailgating has been told."""
 
 SETTLE = None
 """In place of a state: wherever contact, remaining release and lockdown put the door (`_settled`)."""
@@ -145,8 +158,10 @@ class Door:
         self.fire = False
         self.lockdown = False
         self._tampered = False
-        self._entry_until = self._egress_until = -math.inf
+        self._entry_until = self._egress_until = self._free_until = -math.inf
         self._asked_while_open = False
+        self._guests = self._later_guests = 0  # grants for this opening; and those of them since it opened
+        self._guest_at = math.inf
         self._relocked_at = -math.inf
         self._held_at = math.inf
         self._by: tuple[str | None, str | None] = (None, None)  # credential, person of the last release
@@ -155,7 +170,13 @@ class Door:
     def deadline(self) -> float:
         """When step() must next be called even if nothing happens (monotonic s); inf: never."""
         relock = self._relock_at if self.lock is DoorCommand.RELEASE and self.state is not State.RELEASED else math.inf
-        return min(relock, self._held_at if self.state is State.OPEN else math.inf)
+        free = self._free_until if self.free else math.inf
+        return min(relock, free, self._held_at if self.state is State.OPEN else math.inf)
+
+    @property
+    def free(self) -> bool:
+        """Whether the door stays unlocked for everybody."""
+        return self._free_until > -math.inf
 
     def begin(
         self, now: Moment, *, contact_open: bool | None, fire: bool = False, lockdown: bool = False
@@ -171,11 +192,24 @@ class Door:
 
     def step(self, now: Moment, given: Input = None) -> list[Output]:
         """What follows from an input, or from time alone. Commands stand before the events they cause."""
+        was_free = self.free
+        if isinstance(given, Free):
+            self._set_free(now.mono, given.until)
+        if not self._free_until > now.mono:
+            self._free_until = -math.inf
+        out = self._stepped(now, given)
+        if self.free is not was_free:
+            out.append(self._event("free" if self.free else "free_end", now))
+        return out
+
+    def _stepped(self, now: Moment, given: Input) -> list[Output]:
         out: list[Output] = []
         while (due := self._due(now.mono)) is not None:
             out += self._apply(now, due)
         if isinstance(given, Tamper):
             return out + self._tamper(now, given)
+        if isinstance(given, Passing):
+            return out + self._passing(now, given)
         if isinstance(given, Decision) and given.granted and self.lockdown:
             return [*out, self._event("withheld", now, given.person, given.by.value)]
         signal = self._signal(now.mono, given)
@@ -186,6 +220,8 @@ class Door:
         match given:
             case Decision(granted=True):
                 self._entry_until = max(self._entry_until, now + given.unlock_seconds)
+                self._guests, self._guest_at = self._guests + 1, now
+                self._later_guests += bool(self.contact_open)
                 return self._asked(Signal.GRANT, given.by.value, given.person)
             case RexPress():
                 self._egress_until = max(self._egress_until, now + self._unlock_seconds)
@@ -195,11 +231,12 @@ class Door:
             case Fire(on) if on is not self.fire:
                 self.fire = on
                 # What was granted before a fire is over after it; who pressed the button still goes out.
-                self._entry_until = -math.inf
+                self._entry_until = self._free_until = -math.inf
                 return self._asked(Signal.FIRE, "fire", None) if on else Signal.FIRE_END
             case Lockdown(on) if on is not self.lockdown:
                 self.lockdown = on
-                self._entry_until = -math.inf if on else self._entry_until
+                if on:
+                    self._entry_until = self._free_until = -math.inf
                 return Signal.LOCKDOWN if on else Signal.LOCKDOWN_END
         return None
 
@@ -212,10 +249,12 @@ class Door:
         self.contact_open = is_open
         if is_open:
             self._asked_while_open = False
+            self._later_guests = 0
             return Signal.OPENED_LATE if now - self._relocked_at <= GRACE_SECONDS else Signal.OPENED
         if self._relock_on_close and not self._asked_while_open and not self.fire:
             # The release has served its purpose. One asked for since the door opened has not.
             self._entry_until = self._egress_until = -math.inf
+        self._guests, self._later_guests = self._later_guests, 0
         return Signal.CLOSED
 
     def _due(self, now: float) -> Signal | None:
@@ -234,6 +273,8 @@ class Door:
     def _enter(self, state: State, now: float) -> None:
         if state is State.OPEN and self.state is not State.OPEN:
             self._held_at = now + self._held_seconds
+        if state not in PASSABLE:
+            self._guests = self._later_guests = 0
         if state is not self.state:
             self.state, self.since = state, now
 
@@ -260,7 +301,21 @@ class Door:
 
     @property
     def _relock_at(self) -> float:
-        return max(self._entry_until, self._egress_until)
+        return max(self._entry_until, self._egress_until, self._free_until)
+
+    def _set_free(self, now: float, until: float) -> None:
+        """Begin or end it. Only who was let in begins it, and neither a lockdown nor a fire lets it begin."""
+        if not until > now:
+            self._free_until = -math.inf
+        elif self._entry_until > now and not self.lockdown and not self.fire:
+            self._free_until = until
+
+    def _passing(self, now: Moment, given: Passing) -> list[Output]:
+        """A second person behind the only one let in: told once an opening."""
+        if self.state not in PASSABLE or self.free or self._guests != 1 or not given.at >= self._guest_at:
+            return []
+        self._guests = SPENT
+        return [Event(EventType.DOOR, "tailgating", now, detail={"faces": given.faces})]
 
     def _tamper(self, now: Moment, given: Tamper) -> list[Output]:
         if given.open is self._tampered:

@@ -7,19 +7,23 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from appliance.access.book import Book
+from appliance.access.ledger import Note
 from appliance.access.lockout import Outcome
 from appliance.access.roster import Roster
 from appliance.door.inbox import History
 from appliance.door.pinhash import PinHash
-from appliance.errors import KeyFileError, StoreError
+from appliance.errors import KeyFileError, ScheduleError, StoreError
 from appliance.facts import ClockQuality, Credential, Event, EventType, Moment, Reason
 from appliance.store.ballast import FILE as BALLAST_FILE
 from appliance.store.ballast import Ballast
 from appliance.store.chain import StoredEvent
-from appliance.store.database import FILE, connect, data_version, roster_version
+from appliance.store.database import FILE, connect, data_version, roster_version, snapshot, transaction
 from appliance.store.events import EventLog
 from appliance.store.people import People
 from appliance.store.rows import writable
+from appliance.store.rulebook import Rulebook
+from appliance.store.rulebook import read as read_book
 from appliance.store.sealing import keyed
 from appliance.system import clock
 from appliance.system.keys import DeviceKey
@@ -49,12 +53,16 @@ log = logging.getLogger(__name__)
 class Memory:
     """One connection. Any method may raise StoreError; then it is closed, and opened anew."""
 
-    def __init__(self, state: Path, pins: PinHash, config: str | None = None) -> None:
-        """`config`: digest of the settings in force. Raises StoreError."""
+    def __init__(self, state: Path, pins: PinHash, config: str | None = None, *, door: str = "") -> None:
+        """`config`: digest of the settings in force. `door`: whose modes hold here. Raises StoreError."""
         self._state, self._pins = state, pins
         self._ballast = Ballast(state / BALLAST_FILE)
         self._db, full = self._connect()
         self._log = EventLog(self._db, clock.boot_id() or "unknown", config, self._ballast)
+        self._rules, self._door = Rulebook(self._db, log=self._log, now=clock.now), door
+        self._damaged: set[str] = set()
+        self.book = Book()
+        """The rules, of the same moment as the people that `changed_roster` gave last."""
         self._people: People | None = None
         self._seen: int | None = None
         self._roster_version: int | None = None
@@ -80,9 +88,22 @@ class Memory:
             self._seen = seen
             return None
         people = self._open_people()
-        roster = people.roster()
+        with snapshot(self._db):
+            roster = people.roster()
+            self.book = read_book(self._db, clock.now().utc, door=self._door, damaged=self._damaged)
         self._seen, self._roster_version, self._roster_due = seen, version, now + ROSTER_SECONDS
         return roster
+
+    def note(self, note: Note) -> None:
+        """Durable when it returns. What no store could take is said, and left out."""
+        try:
+            with transaction(self._db):
+                if note.used:
+                    self._rules.note_used(note.person)
+                if note.seen is not None:
+                    self._rules.note_sighting(note.person, *note.seen)
+        except ScheduleError as error:
+            log.error("where %s went is not remembered: %s", note.person, error)
 
     def upkeep(self, now: float) -> None:
         """Keep the ballast in place."""

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from appliance.access.decide import Asked
+from appliance.access.decide import Answer, Asked
 from appliance.access.passes import PassEntry
+from appliance.access.verdict import Alarm
 from appliance.door.machine import Door
 from appliance.facts import (
     AdminUnlock,
@@ -28,8 +29,29 @@ PUBLISH_SECONDS = 1.0
 EDGES_SHOWN = 64
 
 
-def access_event(decision: Decision, credential: Asked, now: Moment) -> Event:
+_ALARMS = {
+    Alarm.DURESS: (EventType.PIN, "duress"),
+    Alarm.BLOCKED: (EventType.ACCESS, Reason.BLOCKED.value),
+    Alarm.PASSBACK: (EventType.ACCESS, Reason.PASSED_BACK.value),
+}
+
+
+def alarm_events(answer: Answer, now: Moment) -> list[Event]:
+    """What security is told beside the decision. An alarm that is the decision's own reason is told by that."""
+    decision, alarms = answer.decision, answer.verdict.alarms if answer.verdict is not None else ()
+    told = [_ALARMS[alarm] for alarm in alarms if _ALARMS[alarm][1] != decision.reason.value]
+    by = decision.by.value
+    return [Event(kind, why, now, person=decision.person, by=by, detail={"alarm": True}) for kind, why in told]
+
+
+def companion_event(pid: str, host: Decision, now: Moment) -> Event:
+    """The record of a visitor who came in along with their host."""
+    return Event(EventType.ACCESS, Reason.GRANTED.value, now, person=pid, detail={"host": host.person})
+
+
+def access_event(answer: Answer, credential: Asked, now: Moment) -> Event:
     """The record of one decision. It says why, by what and whom; a PIN or a template is never in it."""
+    decision = answer.decision
     detail: dict[str, Any] = {}
     match credential:
         case Match():
@@ -42,6 +64,8 @@ def access_event(decision: Decision, credential: Asked, now: Moment) -> Event:
             detail = {"pass": credential.shown.id} if credential.shown is not None else {}
         case AdminUnlock():
             detail = {"admin": credential.by, "id": credential.id}
+    if answer.needs:
+        detail["needs"] = list(answer.needs)
     if decision.until is not None:
         detail["wait_seconds"] = round(decision.until - now.mono, 1)
     return Event(
@@ -117,8 +141,11 @@ class Report:
             "at_utc": at.replace("+00:00", "Z"),
         }
 
-    def answered(self, decision: Decision, now: float) -> None:
-        """What the visitor is told; at a grant once the lock is driven. Not whom the door took a visitor for."""
+    def answered(self, decision: Decision, now: float, needs: tuple[str, ...] = ()) -> None:
+        """What the visitor is told; at a grant once the lock is driven. Not whom the door took a visitor for.
+
+        `needs`: the factors of which one is still missing.
+        """
         self._answers += 1
         self._answer = {
             "n": self._answers,
@@ -126,6 +153,7 @@ class Report:
             "why": decision.reason.value,
             "by": decision.by.value,
             "until": decision.until,
+            "needs": list(needs),
         }
 
     def publish(self, door: Door, now: float, *, locked_out: bool, screen_until: float | None = None) -> None:
@@ -139,6 +167,7 @@ class Report:
             "since": door.since,
             "lock": "released" if door.lock is DoorCommand.RELEASE else "secure",
             "contact": contact,
+            "free": door.free,
             "vision": self.vision,
             "simulated": self.simulated,
             "keypad": "locked_out" if locked_out and self.keypad == "ok" else self.keypad,

@@ -139,7 +139,7 @@ REASON: Mapping[Reason, Words] = {
     Reason.SECOND_FACTOR: Words("A second factor is due", "The first one was good. Show the other one.", "act"),
     Reason.ESCORT_MISSING: Words("Waiting for a host", "A visitor who enters only with a host.", "act"),
     Reason.NOT_READY: Words(
-        "The door has just started", "People and rules are being read. If it lasts, run lintel doctor.", "needs"
+        "The door has only started", "People and rules are being read. If it lasts, run lintel doctor.", "needs"
     ),
 }
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.access.decide import AGE_SECONDS, AHEAD_SECONDS, PIN_AGE_SECONDS, Rules, decide
+from appliance.access.decide import AGE_SECONDS, AHEAD_SECONDS, PIN_AGE_SECONDS, Known, Rules, decide
 from appliance.access.lockout import Lockouts, Outcome
 from appliance.access.roster import Roster, RosterPerson
 from appliance.facts import (
@@ -37,7 +37,7 @@ NO = Lockouts()
 
 def of(credential, person=P, now=NOW, lockouts=NO, rules=RULES, lockdown=False):
     roster = Roster({"p": person} if person else {}, {DIGEST: "p"})
-    return decide(credential, roster, now, lockouts, rules, lockdown=lockdown)
+    return decide(credential, Known(roster, lockouts, rules, lockdown=lockdown), now).decision
 
 
 @pytest.mark.parametrize(("credential", "by"), [(MATCH, "face"), (PIN, "pin"), (ADMIN, "admin")])
@@ -121,7 +121,7 @@ def test_one_doubt_about_a_person_refuses(change, face, pin):
 def test_nobody_in_the_roster():
     assert of(MATCH, None).reason is Reason.NOT_ENROLLED
     assert of(PIN, None).reason is Reason.UNKNOWN_PIN
-    assert decide(PIN, Roster(), NOW, NO, RULES).reason is Reason.UNKNOWN_PIN
+    assert decide(PIN, Known(Roster()), NOW).decision.reason is Reason.UNKNOWN_PIN
 
 
 def test_no_model_no_face():

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.access.decide import Rules, decide
-from appliance.access.lockout import Lockouts
+from appliance.access.decide import Known, decide
 from appliance.access.passes import (
     LONGEST_BYTES,
     LONGEST_TEXT,
@@ -40,7 +39,7 @@ def here(token: bytes) -> Pass | Reason:
 
 
 def decided(entry: PassEntry, now: Moment = NOW, roster: Roster = ROSTER, lockdown: bool = False):
-    return decide(entry, roster, now, Lockouts(), Rules(), lockdown=lockdown)
+    return decide(entry, Known(roster, lockdown=lockdown), now).decision
 
 
 def test_a_pass_reads_back_as_it_was_signed() -> None:

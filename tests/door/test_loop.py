@@ -1,13 +1,19 @@
 """The loop, turn by turn, on recording parts and time that passes when told to."""
 
 from dataclasses import replace
+from datetime import UTC, tzinfo
+from functools import partial
 
 import pytest
 
+from appliance.access.book import Book
 from appliance.access.decide import Rules
+from appliance.access.ledger import Ledger
 from appliance.access.lockout import Outcome
 from appliance.access.passes import Pass, PassEntry
 from appliance.access.roster import Roster, RosterPerson
+from appliance.access.terms import door_rules
+from appliance.door.asks import Asks
 from appliance.door.inbox import (
     Edge,
     History,
@@ -36,18 +42,29 @@ from appliance.facts import (
     Reason,
     Surround,
 )
+from appliance.settings import AccessConfig
 from tests.fakes import HandClock, RecordingRecord, RecordingRelay, ReplaySwitch
 
 MODEL = "sha256:0123456789ab"
 DIGEST = b"d" * 32
 PEOPLE = Roster({"p": RosterPerson("p", consent=True, has_templates=True)}, {DIGEST: "p"})
+EMPTY, SETTINGS = Book(), AccessConfig()
 LIVE = LivenessVerdict(True, 0.95, 5, Surround.STILL)
 
 
 class Bench:
     """A loop with nothing real around it."""
 
-    def __init__(self, roster: Roster | None = PEOPLE, **switches: bool) -> None:
+    def __init__(
+        self,
+        roster: Roster | None = PEOPLE,
+        book: Book = EMPTY,
+        *,
+        settings: AccessConfig = SETTINGS,
+        zone: tzinfo = UTC,
+        passes: PassGate | None = None,
+        **switches: bool,
+    ) -> None:
         self.clock, self.relay, self.record = HandClock(), RecordingRelay(), RecordingRecord()
         self.switches = {
             "rex": ReplaySwitch(),
@@ -60,19 +77,23 @@ class Bench:
         self.published = []
         self.inbox = Inbox()
         self.door = Door(5.0, 30.0)
+        report = Report(self.published.append, keypad="evdev")
+        self.ledger = Ledger(partial(door_rules, settings=settings), zone)
+        rules = Rules(models=frozenset([MODEL]))
+        self.asks = Asks(self.record, report, rules=rules, ledger=self.ledger, passes=passes)
         self.loop = Loop(
             door=self.door,
             lock=Lock(self.relay, "fail_secure"),
             switches=self.switches,
             inbox=self.inbox,
             record=self.record,
-            rules=Rules(models=frozenset([MODEL])),
-            report=Report(self.published.append, keypad="evdev"),
+            asks=self.asks,
+            report=report,
             now=self.clock,
         )
         self.loop.begin()
         if roster is not None:
-            self.loop.turn(RosterLoaded(roster))
+            self.loop.turn(RosterLoaded(roster, book))
 
     def turn(self, item=None, after=0.0):
         self.clock.pass_(after)
@@ -233,8 +254,11 @@ def test_no_roster_no_face_no_pin():
     bench = Bench(roster=None)
     bench.turn(bench.pin())
     bench.turn(bench.match())
-    assert bench.record.whys() == ["started", "unknown_pin", "not_enrolled"]
+    bench.turn(AdminUnlock("boss", "nonce", bench.now))
+    assert bench.record.whys() == ["started", "not_ready", "not_ready", "not_ready"]
     assert not bench.record.open
+    bench.turn(Edge("rex", True, bench.now))
+    assert bench.released
 
 
 def test_a_right_taken_away_opens_nothing():
@@ -401,8 +425,8 @@ def test_a_contact_that_cannot_be_read_is_told_once_and_the_button_opens():
 
 def test_a_pass_is_weighed_again_once_its_use_is_written():
     asked = []
-    bench = Bench(Roster({"p": RosterPerson("p")}))
-    bench.loop._passes = PassGate(lambda ticket, number: asked.append(ticket))
+    gate = PassGate(lambda ticket, number: asked.append(ticket))
+    bench = Bench(Roster({"p": RosterPerson("p")}), passes=gate)
     utc = int(bench.clock.utc)
     bench.turn(PassEntry(bench.now, Pass("id", "p", "hq", ("lobby",), utc - 9, utc + 99, 1)))
     bench.turn(RosterLoaded(Roster({"p": RosterPerson("p", active=False)})))

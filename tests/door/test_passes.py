@@ -90,9 +90,9 @@ class PassBench(Bench):
     """A loop whose disk answers when the test says so."""
 
     def __init__(self) -> None:
-        super().__init__(Roster({PERSON: RosterPerson(PERSON)}))
         self.spending: list[tuple[int, str]] = []
-        self.loop._passes = PassGate(lambda ticket, number: self.spending.append((ticket, number)))
+        gate = PassGate(lambda ticket, number: self.spending.append((ticket, number)))
+        super().__init__(Roster({PERSON: RosterPerson(PERSON)}), passes=gate)
 
     def shown(self, **changes) -> PassEntry:
         utc = int(self.clock.utc)
@@ -166,7 +166,7 @@ def test_a_refused_pass_spends_nothing_and_every_fault_is_recorded() -> None:
 
 def test_a_door_without_a_desk_opens_for_no_pass() -> None:
     bench = PassBench()
-    bench.loop._passes = PassGate()
+    bench.asks._passes = PassGate()
     bench.turn(bench.shown()).written()
     assert not bench.released
     assert bench.record.whys()[-1] == "unrecorded"

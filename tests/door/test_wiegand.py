@@ -11,7 +11,7 @@ from gpiozero.pins.mock import MockFactory, MockPin
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.access.decide import Rules, decide
+from appliance.access.decide import Known, decide
 from appliance.access.lockout import Lockouts, Outcome
 from appliance.access.roster import Roster, RosterPerson
 from appliance.config import from_mapping
@@ -303,7 +303,7 @@ NOW = Moment(100.0, 1_790_000_000.0, ClockQuality.SYNCED)
     ],
 )  # fmt: skip
 def test_a_card_opens_for_whom_it_is(entry: CardEntry, roster: Roster, reason: Reason) -> None:
-    decision = decide(entry, roster, NOW, Lockouts(), Rules())
+    decision = decide(entry, Known(roster), NOW).decision
     assert (decision.reason, decision.granted, decision.by) == (reason, reason is Reason.GRANTED, Credential.CARD)
 
 
@@ -311,9 +311,9 @@ def test_guessing_numbers_locks_the_reader_out() -> None:
     lockouts = Lockouts()
     for _ in range(5):
         lockouts = lockouts.after(Outcome(Reason.UNKNOWN_CARD, Credential.CARD, None, "wiegand"), 99.0)
-    decision = decide(CardEntry(DIGEST, "wiegand", 99.9), ROSTER, NOW, lockouts, Rules())
+    decision = decide(CardEntry(DIGEST, "wiegand", 99.9), Known(ROSTER, lockouts), NOW).decision
     assert (decision.reason, decision.person) == (Reason.LOCKED_OUT, None)
-    assert decide(CardEntry(DIGEST, "osdp", 99.9), ROSTER, NOW, lockouts, Rules()).granted
+    assert decide(CardEntry(DIGEST, "osdp", 99.9), Known(ROSTER, lockouts), NOW).decision.granted
 
 
 def test_a_card_at_the_loop_opens_and_garbage_is_recorded() -> None:

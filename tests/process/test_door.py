@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.config import digest
 from appliance.facts import AdminUnlock, Alive, LivenessVerdict
 from appliance.settings import DoorConfig, PinsConfig
 from appliance.store.database import FILE, connect
@@ -62,6 +63,7 @@ def test_a_pin_typed_opens_for_as_long_as_set(child, enrolled):
     assert (granted.type, granted.by, granted.person, granted.detail) == ("access", "pin", pid, {"keypad": "keypad"})
     assert (unlocked.type, unlocked.by, unlocked.person) == ("door", "pin", pid)
     assert 0 < unlocked.detail["latency_ms"] < 1000
+    assert granted.config == digest(child.config)
     assert digits not in child.log
 
 
@@ -303,7 +305,7 @@ def test_with_a_full_disk_it_still_decides_and_writes_once_there_is_room(tmp_pat
             file.unlink()
         eventually(lambda: full.whys().count("granted") == 2, 15)
         eventually(lambda: full.status["store"] == "ok")
-        assert {"disk_full", "store_lost", "store_back"} <= set(full.whys())
+        eventually(lambda: {"disk_full", "store_lost", "store_back"} <= set(full.whys()))
     finally:
         full.close()
         subprocess.run(["umount", "-l", str(state)], check=False)
