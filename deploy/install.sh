@@ -147,7 +147,7 @@ put() {
 }
 
 install_files() {
-    for unit in door vision net; do
+    for unit in door vision net screen; do
         put 0644 "$here/systemd/lintel-$unit.service" "/etc/systemd/system/lintel-$unit.service"
     done
     put 0644 "$here/systemd/lintel.sysusers" /etc/sysusers.d/lintel.conf

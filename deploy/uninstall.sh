@@ -18,7 +18,7 @@ while [ $# -gt 0 ]; do
 done
 [ "$dry" ] || [ "$(id -u)" = 0 ] || die "run as root: sudo deploy/uninstall.sh"
 
-units='lintel-vision.service lintel-net.service lintel-door.service'
+units='lintel-screen.service lintel-vision.service lintel-net.service lintel-door.service'
 # shellcheck disable=SC2086
 if [ ! -e "$root/etc/systemd/system/lintel-door.service" ]; then
     echo "The services are not installed."

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.settings import PathsConfig
+from appliance.settings import PathsConfig, WebConfig
 from appliance.system.priority import REALTIME
 
 UNITS = Path(__file__).parents[2] / "systemd"
@@ -32,17 +32,17 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     copies = []
-    for name in NAMES:
+    for name in (*NAMES, "screen"):
         copies.append(tmp_path / f"lintel-{name}.service")
         text = (UNITS / copies[-1].name).read_text()
         text = re.sub(r"^Documentation=.*$", "", text, flags=re.M)  # only there once installed
-        copies[-1].write_text(text.replace("/opt/lintel/bin/lintel", str(program)))
+        copies[-1].write_text(re.sub(r"/opt/lintel/bin/(lintel|python)|/usr/bin/cog", str(program), text))
     done = subprocess.run(["systemd-analyze", "verify", *copies], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @needs_analyze
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "screen"])
 def test_exposure_stays_low(name: str) -> None:
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--no-pager", UNITS / f"lintel-{name}.service"],
@@ -89,6 +89,18 @@ def test_the_door_is_killed_last_and_returns_the_relay() -> None:
     scores = {name: int(unit(name)["OOMScoreAdjust"][0]) for name in NAMES}
     assert scores["door"] < 0 < min(scores["vision"], scores["net"])
     assert unit("door")["ExecStopPost"] == ["-/opt/lintel/bin/lintel door --rest"]
+
+
+def test_the_screen_reaches_the_page_and_nothing_else() -> None:
+    keys = unit("screen")
+    assert keys["Environment"][0] == f"LINTEL_SCREEN=http://127.0.0.1:{WebConfig().port}"
+    assert keys["ExecStart"][0].split()[-1] == "${LINTEL_SCREEN}/door"
+    assert (keys["IPAddressDeny"], keys["IPAddressAllow"]) == (["any"], ["localhost"])
+    assert keys["DynamicUser"] == ["yes"]
+    assert "lintel" not in keys["SupplementaryGroups"][0]
+    assert set(keys["InaccessiblePaths"][0].split()) == {"-/var/lib/lintel", "-/etc/lintel", "-/run/lintel"}
+    assert (keys["Restart"], keys["StartLimitIntervalSec"]) == (["always"], ["0"])
+    assert not keys.keys() & {"Requires", "BindsTo", "PartOf", "Wants"}
 
 
 def test_the_door_alone_may_run_in_real_time() -> None:
