@@ -9,6 +9,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 from zoneinfo import ZoneInfo
@@ -39,6 +40,10 @@ SITE_FILE = Path("/etc/lintel/lintel.toml")
 BOARD_FILE = Path("/etc/lintel/board.toml")
 PINS = ("relay", "rex", "contact", "tamper", "fire", "green", "red", "buzzer")
 """Settings of [pins] that name a line."""
+
+
+UNTOLD = ("ca", "cert", "key", "key_file", "password_file", "username", "commands_key")
+"""Settings that `digest` leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +236,20 @@ def dump(config: Config) -> str:
         lines.append(f"[{name}]")
         lines += [f"{key} = {_literal(value)}" for key, value in values.items()]
     return "\n".join(lines) + "\n"
+
+
+def digest(config: Config) -> str:
+    """12 hex digits that say whether two events were judged under the same settings; part of each event.
+
+    What names a file, a key or a password counts for nothing: it may differ from start to start.
+    """
+    told = to_mapping(config)
+    del told["paths"]
+    kept = {
+        section: {name: value for name, value in values.items() if name not in UNTOLD}
+        for section, values in told.items()
+    }
+    return sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _literal(value: Any) -> str:

@@ -228,3 +228,17 @@ def test_embedded_settings_pass_their_own_rules(tmp_path: Path, monkeypatch: pyt
     assert config.load(file) == wanted
     assert (wanted.pins.driver, wanted.camera.source) == ("mock", "visitors")
     assert wanted.paths.state == str(tmp_path / "state" / "lintel")
+
+
+def test_the_digest_tells_settings_apart_but_not_places_and_keys(tmp_path: Path) -> None:
+    base = config.Config()
+    told = config.digest(base)
+    assert len(told) == 12
+    assert int(told, 16) >= 0
+    assert config.digest(config.Config()) == told
+    for section, key, value in (("paths", "state", "/x"), ("mqtt", "key", "/x"), ("osdp", "key_file", "/x")):
+        changed = dataclasses.replace(getattr(base, section), **{key: value})
+        assert config.digest(dataclasses.replace(base, **{section: changed})) == told
+    for section, key, value in (("door", "unlock_seconds", 7.0), ("site", "door", "back")):
+        changed = dataclasses.replace(getattr(base, section), **{key: value})
+        assert config.digest(dataclasses.replace(base, **{section: changed})) != told
