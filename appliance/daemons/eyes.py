@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.camera.watch import WatchedCamera
-from appliance.config import Config
+from appliance.config import Config, digest
 from appliance.errors import ModelError, StoreError
 from appliance.facts import Alive, Event, EventType, PassShown
 from appliance.settings import CameraConfig
@@ -73,7 +73,7 @@ class Reporter:
         self.beat("blind", time.monotonic())
         self._status.publish({"camera": fault, "fps": 0.0, "faces": 0, "stage": "idle"} | self._fixed())
         try:
-            record = EventLog(connect(Path(self._config.paths.state, FILE)))
+            record = EventLog(connect(Path(self._config.paths.state, FILE)), config=digest(self._config))
             record.append(Event(EventType.SYS, "camera_lost", clock.now(), by="vision", detail={"fault": fault}))
         except StoreError as error:
             log.error("the camera's fault could not be recorded: %s", error)

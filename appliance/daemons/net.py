@@ -51,7 +51,7 @@ def main(config: Config) -> int:
     orders = desk(config) if config.mqtt.host else None
     uplink = make_uplink(config.mqtt, config.site, run, state, simulated, desk=orders) if config.mqtt.host else None
     if uplink is not None:
-        duties.append(keep("broker", lambda: uplink.run(lambda: EventLog(connect(state / FILE), config=digest(config)), stop), stop))
+        duties.append(keep("broker", lambda: uplink.run(lambda: _record(config), stop), stop))
     log.info("page on http://%s:%d/", *listener.getsockname()[:2])
     healthy = asyncio.run(_serve(page, listener, uplink, StatusFile(run / "net" / "status.json")))
     notify.stopping()
@@ -59,6 +59,10 @@ def main(config: Config) -> int:
     for duty in duties if healthy else ():
         duty.join(FAREWELL_SECONDS)
     return 0 if healthy else 1
+
+
+def _record(config: Config) -> EventLog:
+    return EventLog(connect(Path(config.paths.state, FILE)), config=digest(config))
 
 
 async def _serve(page: PageServer, listener: socket.socket, uplink: Uplink | None, status: StatusFile) -> bool:
