@@ -81,7 +81,7 @@ def writable(event: Event, now: Moment) -> tuple[Event, str]:
         placed(event, Place(1, bytes(32), "boot", None, 0))
     except UnwritableEventError as error:
         told = {"type": event.type, "why": event.why, "pid": event.person, "by": event.by}
-        detail = {name: ascii(str(value))[1:61] for name, value in told.items() if value is not None}
+        detail = {name: ascii(str(value))[1:-1][:60] for name, value in told.items() if value is not None}
         return Event(EventType.SYS, "event_unwritable", now, detail=detail), ascii(str(error))[1:-1]
     return event, ""
 

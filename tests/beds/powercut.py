@@ -22,6 +22,9 @@ SECTORS = (512, 4096)
 SHORT_LOG_PAGES = 25
 """Frequent checkpoints."""
 
+NAMES = {apsw.BusyError: "SQLITE_BUSY", apsw.IOError: "SQLITE_IOERR_WRITE", apsw.CantOpenError: "SQLITE_CANTOPEN"}
+"""apsw's errors as the standard library names them."""
+
 Step = tuple[str, str, int, bytes]
 """What, file, offset or size, bytes."""
 Disk = dict[str, bytearray]
@@ -35,6 +38,13 @@ class Trace:
     acks: list[tuple[int, Any]] = field(default_factory=list)
     """(number of steps before it, what)."""
     lock: threading.RLock = field(default_factory=threading.RLock)
+    failing: bool = False
+    """While set, the disk answers every write and sync with an input/output error."""
+
+    def answer(self) -> None:
+        """Raises IOError while the disk fails."""
+        if self.failing:
+            raise apsw.IOError("the disk failed")
 
     def note(self, what: str, file: str, number: int = 0, content: bytes = b"") -> None:
         self.steps.append((what, file, number, content))
@@ -62,16 +72,19 @@ class WatchedFile(apsw.VFSFile):
 
     def xWrite(self, data: bytes, offset: int) -> None:
         with self._trace.lock:
+            self._trace.answer()
             super().xWrite(data, offset)
             self._trace.note("write", self._name, offset, bytes(data))
 
     def xTruncate(self, size: int) -> None:
         with self._trace.lock:
+            self._trace.answer()
             super().xTruncate(size)
             self._trace.note("truncate", self._name, size)
 
     def xSync(self, flags: int) -> None:
         with self._trace.lock:
+            self._trace.answer()
             super().xSync(flags)
             self._trace.note("sync", self._name)
 
@@ -106,9 +119,9 @@ class Bridge:
     def execute(self, sql: str, values: Any = ()) -> Any:
         try:
             return self._raw.execute(sql, values)
-        except apsw.BusyError as error:
+        except (apsw.BusyError, apsw.IOError, apsw.CantOpenError) as error:
             told = sqlite3.OperationalError(str(error))
-            told.sqlite_errorname = "SQLITE_BUSY"
+            told.sqlite_errorname = NAMES[type(error)]
             raise told from error
 
     def executemany(self, sql: str, values: Sequence[Any]) -> None:
