@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from appliance.camera.source import Camera
+from appliance.camera.watch import WatchedCamera
 from appliance.errors import CameraError
 from appliance.settings import CameraConfig
 
@@ -39,3 +40,9 @@ def open_camera(config: CameraConfig) -> Camera:
                 return Folder(path, config.rate, config.realtime, loop=True)
             return Video(path, config.realtime, loop=True)
     raise CameraError(f"camera.source = {config.source!r} is unknown")
+
+
+def open_watched(config: CameraConfig, name: str) -> WatchedCamera:
+    """The same, with its frames judged. `name`: what messages call it. Raises CameraError."""
+    size, replayed = (config.width, config.height), config.source == "replay"
+    return WatchedCamera(open_camera(config), name, *size, config.stall_seconds, any_size=replayed)

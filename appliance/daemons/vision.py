@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 
-from appliance.camera.open import open_camera
+from appliance.camera.open import open_watched
 from appliance.camera.watch import WatchedCamera
 from appliance.config import Config
 from appliance.daemons.enrolled import Enrolled
@@ -40,11 +40,9 @@ def main(config: Config) -> int:
     status = StatusFile(run / "vision" / "status.json")
     reporter = Reporter(DoorlineSender(run / "door" / "doorline.sock"), status, config)
     try:
-        models = load_models(config, reporter, stop)
-        if models is None:
+        if (models := load_models(config, reporter, stop)) is None:
             return 0
-        chain = Chain(models, Gallery.empty(), config.recognition, config.liveness)
-        return _watch(config, chain, reporter, stop)
+        return _watch(config, Chain(models, Gallery.empty(), config.recognition, config.liveness), reporter, stop)
     finally:
         notify.stopping()
         status.close()
@@ -52,18 +50,11 @@ def main(config: Config) -> int:
 
 def _watch(config: Config, chain: Chain, reporter: Reporter, stop: threading.Event) -> int:
     """Frame by frame, until told to stop or the camera fails."""
-    enrolled, wanted = Enrolled(config, chain.model), config.camera
+    enrolled = Enrolled(config, chain.model)
     passes = PassReader(config.passes.stride) if config.passes.camera else None
     camera: WatchedCamera | None = None
     try:
-        camera = WatchedCamera(
-            open_camera(wanted),
-            camera_name(wanted),
-            wanted.width,
-            wanted.height,
-            wanted.stall_seconds,
-            any_size=wanted.source == "replay",
-        )
+        camera = open_watched(config.camera, camera_name(config.camera))
         reload_at = 0.0
         for frame in camera.frames():
             if stop.is_set():

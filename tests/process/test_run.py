@@ -115,6 +115,30 @@ def test_a_camera_that_cannot_be_believed_ends_vision_and_nothing_else(tmp_path,
         egress_and_pin_go_on(rig)
 
 
+def test_a_night_without_light_restarts_vision_once_and_pins_go_on(tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+
+    def paint(grey):
+        for number in range(8):
+            cv2.imwrite(str(pictures / f"{number}.png"), np.full((480, 640, 3), grey, np.uint8))
+
+    paint(90)
+    with running(tmp_path, camera={"source": "replay", "path": str(pictures)}) as rig:
+        rig.until(lambda: rig.status("vision").get("camera") == "ok", 60, "light")
+        paint(0)
+        rig.until(lambda: rig.children["vision"].restarts == 1, 60, "restart: the sensor may have died")
+        rig.until(lambda: rig.status("vision").get("camera") == "black", 60, "word that it is still dark")
+        rig.until(lambda: rig.status("door").get("vision") == "blind", 20, "word of it at the door")
+        egress_and_pin_go_on(rig)
+        rig.pause(3)
+        assert rig.children["vision"].restarts == 1  # dark, not dead: the next try is half an hour away
+        assert rig.count(type="sys", why="camera_lost", detail={"fault": "black"}) == 1
+        paint(90)
+        rig.until(lambda: rig.status("vision").get("camera") == "ok", 20, "light again")
+        assert rig.children["vision"].restarts == 1
+
+
 def test_a_missing_camera_leaves_pin_and_way_out(tmp_path):
     with running(tmp_path, camera={"source": "v4l2", "device": "/dev/video77"}) as rig:
         rig.until(lambda: rig.children["vision"].restarts >= 1, 60, "restart")
