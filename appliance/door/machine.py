@@ -1,51 +1,20 @@
-"""The lock's state machine: one table, every state by every signal. It knows no clock, pin or thread.
+"""The lock's state machine, after the table in `table.py`. It knows no clock, pin or thread.
 
-The lock's position is not in the table. It follows from two times and one state (`_wanted`):
+The lock's position is not in the table. It follows from three times and one state (`_wanted`):
 released while somebody may still come in or go out, or while there is a fire; else secured. So
 there is no path on which it could be forgotten open.
 """
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 
+from appliance.door.table import PASSABLE, RECORDED, SETTLE, TABLE, Signal, State
 from appliance.facts import Credential, Decision, DoorCommand, Event, EventType, Moment, Passing, RexPress
+
+__all__ = ["GRACE_SECONDS", "Contact", "Door", "Fire", "Free", "Input", "Lockdown", "Output", "State", "Tamper"]
 
 GRACE_SECONDS = 0.5
 """A strike lets go more slowly than its relay: a door opened this soon after relocking was not forced."""
-
-
-class State(StrEnum):
-    """What the door is doing."""
-
-    LOCKED = "LOCKED"
-    UNLOCKED = "UNLOCKED"
-    """Released, and not opened yet."""
-    OPEN = "OPEN"
-    HELD = "HELD"
-    """Open for too long."""
-    FORCED = "FORCED"
-    """Opened without a cause. Ends when the door closes, whatever happens in between."""
-    LOCKDOWN = "LOCKDOWN"
-    """Locked to everybody outside. Inside, nothing changes."""
-    RELEASED = "RELEASED"
-    """Fire."""
-
-
-class Signal(StrEnum):
-    """What an input means to the door as it stands."""
-
-    GRANT = "grant"
-    REX = "rex"
-    OPENED = "opened"
-    OPENED_LATE = "opened_late"
-    CLOSED = "closed"
-    RELOCK_DUE = "relock_due"
-    HELD_DUE = "held_due"
-    FIRE = "fire"
-    FIRE_END = "fire_end"
-    LOCKDOWN = "lockdown"
-    LOCKDOWN_END = "lockdown_end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,57 +57,8 @@ Input = Decision | RexPress | Contact | Tamper | Fire | Lockdown | Free | Passin
 """None: time has passed."""
 Output = DoorCommand | Event
 
-PASSABLE = frozenset({State.UNLOCKED, State.OPEN, State.HELD})
-"""Where somebody who was let in may be on the way through."""
 SPENT = 1 << 20
 """In place of the number of grants: this opening's tailgating has been told."""
-
-SETTLE = None
-"""In place of a state: wherever contact, remaining release and lockdown put the door (`_settled`)."""
-
-_S, _G = State, Signal
-TABLE: dict[State, dict[Signal, State | None]] = {
-    # A signal that is not in a state's row changes nothing in that state.
-    _S.LOCKED: {
-        _G.GRANT: _S.UNLOCKED, _G.REX: _S.UNLOCKED, _G.OPENED: _S.FORCED, _G.OPENED_LATE: _S.OPEN,
-        _G.FIRE: _S.RELEASED, _G.LOCKDOWN: _S.LOCKDOWN,
-    },
-    _S.UNLOCKED: {
-        _G.GRANT: _S.UNLOCKED, _G.REX: _S.UNLOCKED, _G.OPENED: _S.OPEN, _G.OPENED_LATE: _S.OPEN,
-        _G.RELOCK_DUE: SETTLE, _G.FIRE: _S.RELEASED, _G.LOCKDOWN: SETTLE, _G.LOCKDOWN_END: _S.UNLOCKED,
-    },
-    _S.OPEN: {
-        _G.GRANT: _S.OPEN, _G.REX: _S.OPEN, _G.CLOSED: SETTLE, _G.RELOCK_DUE: _S.OPEN, _G.HELD_DUE: _S.HELD,
-        _G.FIRE: _S.RELEASED, _G.LOCKDOWN: _S.OPEN, _G.LOCKDOWN_END: _S.OPEN,
-    },
-    _S.HELD: {
-        _G.GRANT: _S.HELD, _G.REX: _S.HELD, _G.CLOSED: SETTLE, _G.RELOCK_DUE: _S.HELD,
-        _G.FIRE: _S.RELEASED, _G.LOCKDOWN: _S.HELD, _G.LOCKDOWN_END: _S.HELD,
-    },
-    _S.FORCED: {
-        _G.GRANT: _S.FORCED, _G.REX: _S.FORCED, _G.CLOSED: SETTLE, _G.RELOCK_DUE: _S.FORCED,
-        _G.FIRE: _S.RELEASED, _G.LOCKDOWN: _S.FORCED, _G.LOCKDOWN_END: _S.FORCED,
-    },
-    _S.LOCKDOWN: {
-        _G.REX: _S.UNLOCKED, _G.OPENED: _S.FORCED, _G.OPENED_LATE: _S.OPEN,
-        _G.FIRE: _S.RELEASED, _G.LOCKDOWN_END: _S.LOCKED,
-    },
-    _S.RELEASED: {
-        _G.GRANT: _S.RELEASED, _G.REX: _S.RELEASED, _G.OPENED: _S.RELEASED, _G.OPENED_LATE: _S.RELEASED,
-        _G.CLOSED: _S.RELEASED, _G.FIRE_END: SETTLE, _G.LOCKDOWN: _S.RELEASED, _G.LOCKDOWN_END: _S.RELEASED,
-    },
-}  # fmt: skip
-
-_RECORDED = {
-    Signal.OPENED: "opened",
-    Signal.OPENED_LATE: "opened",
-    Signal.CLOSED: "closed",
-    Signal.HELD_DUE: "held",
-    Signal.FIRE: "released",
-    Signal.FIRE_END: "fire_end",
-    Signal.LOCKDOWN: "lockdown",
-    Signal.LOCKDOWN_END: "lockdown_end",
-}
 
 
 class Door:
@@ -267,7 +187,7 @@ class Door:
         if signal in row:
             to = row[signal]
             self._enter(to if to is not SETTLE else self._settled(now.mono), now.mono)
-        word = "forced" if self.state is State.FORCED and signal is Signal.OPENED else _RECORDED.get(signal)
+        word = "forced" if self.state is State.FORCED and signal is Signal.OPENED else RECORDED.get(signal)
         return self._drive(now, signal) + ([self._event(word, now)] if word else [])
 
     def _enter(self, state: State, now: float) -> None:

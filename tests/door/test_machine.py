@@ -12,18 +12,15 @@ from hypothesis import strategies as st
 
 from appliance.door.machine import (
     GRACE_SECONDS,
-    PASSABLE,
-    SETTLE,
-    TABLE,
     Contact,
     Door,
     Fire,
     Free,
     Lockdown,
-    Signal,
     State,
     Tamper,
 )
+from appliance.door.table import PASSABLE, SETTLE, TABLE, Signal
 from appliance.facts import Credential, Decision, DoorCommand, Event, Moment, Passing, Reason, RexPress
 
 UNLOCK, HELD = 5.0, 30.0
@@ -582,7 +579,7 @@ def test_every_sequence_of_inputs(contact_open, relock_on_close, longest):
     assert states == (set(State) if contact_open is not None else set(State) - {State.OPEN, State.HELD, State.FORCED})
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(INPUTS)), st.floats(0, 40)), max_size=60), st.booleans(), st.booleans()
 )
@@ -617,7 +614,7 @@ def test_random_inputs_without_end(count):
     assert states == set(State)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(sorted(set(INPUTS) - {"fire", "free"})), st.floats(0, 10)), max_size=30))
 def test_left_alone_it_locks(moves):
     world = World(a_door())

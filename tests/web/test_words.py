@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.door.machine import _RECORDED as RECORDED
-from appliance.door.machine import TABLE, State
+from appliance.door.table import RECORDED, TABLE, State
 from appliance.facts import Credential, Reason, Surround
 from appliance.vision.quality import Hint
 from appliance.web import words
