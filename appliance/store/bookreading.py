@@ -178,12 +178,12 @@ class _Reader:
 
     def _schedule(self, name: str) -> Schedule:
         if name not in self._schedules:
-            raise ScheduleError("it is gone; set it again")
+            raise ScheduleError("it is gone")
         return whole(self._schedules[name], self._calendars)
 
     def _tell(self, what: str, fault: object) -> None:
         if what not in self._damaged:
-            log.error("%s cannot be understood, so it counts against them: %s; set it again", what, fault)
+            log.error("%s counts against whom it concerns, as it cannot be understood: %s; set it again", what, fault)
         self._damaged.add(what)
 
 

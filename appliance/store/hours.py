@@ -47,13 +47,13 @@ class StoredSchedule:
 def whole(stored: StoredSchedule, calendars: Mapping[str, StoredCalendar]) -> Schedule:
     """The schedule with its calendars' days. Raises ScheduleError: it or one of them cannot be understood."""
     if stored.schedule is None:
-        raise ScheduleError(f"schedule {stored.name!r} cannot be understood: {stored.fault}; set it again")
+        raise ScheduleError(f"schedule {stored.name!r} cannot be understood: {stored.fault}")
     found = []
     for name in stored.calendars:
         calendar = calendars.get(name)
         if calendar is None or calendar.calendar is None:
             fault = calendar.fault if calendar else "it is gone"
-            raise ScheduleError(f"calendar {name!r} cannot be understood: {fault}; load it again")
+            raise ScheduleError(f"calendar {name!r} cannot be understood: {fault}")
         found.append(calendar.calendar)
     return observing(stored.schedule, found) if found else stored.schedule
 
@@ -62,7 +62,7 @@ def meant(text: str, known: Collection[str]) -> list[str]:
     """Whom a key may be about: itself, or each of `known` that fits what is left of a damaged one."""
     if LOST not in text:
         return [text]
-    fits = re.compile(".+".join(re.escape(part) for part in re.split(f"{LOST}+", text)), re.DOTALL)
+    fits = re.compile(".*".join(re.escape(part) for part in re.split(f"{LOST}+", text)), re.DOTALL)
     return [name for name in known if fits.fullmatch(name) or name == text]
 
 
