@@ -26,6 +26,6 @@ PYTHON
     mkdir -p "$out/$code"
     espeak-ng -v "$voice" -s 150 -p 45 -a 160 -w "$wav" -- "$text"
     # A fixed serial keeps the files the same from build to build.
-    opusenc --quiet --bitrate 24 --serial 1 --discard-comments "$wav" "$out/$code/$screen.ogg"
+    opusenc --quiet --bitrate 16 --serial 1 --discard-comments "$wav" "$out/$code/$screen.ogg"
 done
 du -sh "$out"

@@ -15,12 +15,13 @@ _MILLISECONDS_FROM = 1e11
 _STATUS_KEYS = {
     "door": (
         *("at", "pid", "state", "since", "lock", "contact", "vision", "simulated", "keypad", "store", "last"),
-        *("seq", "type", "why", "person", "by", "at_utc", "answer", "n", "until", "screen_until"),
+        *("seq", "type", "why", "person", "by", "at_utc", "answer", "n", "until", "screen_until", "needs", "free"),
     ),
     "vision": (
         *("at", "pid", "camera", "fps", "faces", "stage", "hint", "face", "score", "threshold", "passive"),
         *("surround", "votes", "person", "stages_ms", "simulated", "scene"),
         *("detect", "mesh", "align", "surround", "liveness", "embed", "match"),
+        *("challenge", "turn", "n", "of", "until"),
     ),
     "net": ("at", "pid", "mqtt", "outbox", "port"),
 }

@@ -28,6 +28,13 @@ def door(state: str, **more: Any) -> states.Statuses:
     return {"door": states.door(state, 40, **more), "vision": states.vision()}
 
 
+def asked(turn: str, n: int) -> states.Statuses:
+    """A turn of the head is wanted."""
+    challenge = {"turn": turn, "n": n, "of": 3, "until": states.MONO + 4}
+    return {"door": states.door(), "vision": states.vision("checking", challenge=challenge, **states.SEEN)}
+
+
+FACTORS = {"pin": ["pin"], "card": ["card"], "face": ["face"], "either": ["pin", "card"]}
 HINTS = ("come_closer", "step_back", "look_straight", "hold_still", "more_light", "less_light", "one_person")
 SCREENS: Mapping[str, Callable[[], states.Statuses]] = {
     "idle": lambda: door("LOCKED"),
@@ -46,6 +53,16 @@ SCREENS: Mapping[str, Callable[[], states.Statuses]] = {
     },
     "pass_refused": lambda: answered("unknown_card", "card"),
     "not_allowed": lambda: answered("expired"),
+    **{f"then_{word}": (lambda needs=needs: answered("second_factor", needs=needs)) for word, needs in FACTORS.items()},
+    **{f"use_{word}": (lambda needs=needs: answered("wrong_factor", needs=needs)) for word, needs in FACTORS.items()},
+    "escort_missing": lambda: answered("escort_missing"),
+    "outside_hours": lambda: answered("outside_hours"),
+    "door_closed": lambda: answered("door_locked"),
+    "ask_help": lambda: answered("blocked"),
+    "passed_back": lambda: answered("passed_back"),
+    "free": lambda: door("UNLOCKED", free=True),
+    "turn_left": lambda: asked("left", 1),
+    "turn_right": lambda: asked("right", 2),
     "lockdown": lambda: door("LOCKDOWN"),
     "face_off": lambda: door("LOCKED", vision="blind"),
     "out_of_service": lambda: {"door": None, "vision": None},

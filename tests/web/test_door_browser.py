@@ -377,3 +377,48 @@ def test_an_answer_shows_within_a_tenth_of_a_second(browser: Browser, tmp_path: 
         writer.close()
     print(f"answer to paint: median {statistics.median(took):.0f} ms, longest {max(took):.0f} ms of {len(took)}")
     assert statistics.median(took) < LATENCY_MS
+
+
+def test_a_second_factor_opens_the_pad_by_itself_and_leaves_it_to_who_closed_it(browser: Browser, world: World) -> None:
+    with served(world) as url:
+        browser.open(f"{url}door", 480, 800)
+        browser.until(f"{ROOT}.dataset.show === 'idle'")
+        world.show("then_pin")
+        browser.until(f"{ROOT}.dataset.panel === 'pin'")
+        title = languages.load()["en"].screens["then_pin"]["title"]
+        assert browser.ask("document.getElementById('pin-title').textContent") == title
+        browser.ask("document.querySelector('#panel-pin [data-close]').click()")
+        time.sleep(0.6)
+        assert browser.ask(f"{ROOT}.dataset.panel") == ""
+        world.show("then_card")
+        browser.until(f"{ROOT}.dataset.show === 'then_card'")
+        assert browser.ask(f"{ROOT}.dataset.panel") == ""
+
+
+def test_a_call_for_help_ends_in_a_welcome_when_the_desk_opens(browser: Browser, world: World) -> None:
+    with served(world) as url:
+        browser.open(f"{url}door", 480, 800)
+        browser.until(f"{ROOT}.dataset.show === 'idle'")
+        browser.ask("document.getElementById('call-help').click()")
+        browser.until(f"{ROOT}.dataset.show === 'help_called'")
+        world.status = screens.answered("outside_hours")
+        time.sleep(0.5)
+        assert browser.ask(f"{ROOT}.dataset.show") == "help_called"
+        world.status = screens.answered("granted", "admin", "UNLOCKED", n=9)
+        browser.until(f"{ROOT}.dataset.show === 'welcome'")
+
+
+def test_turns_of_the_head_are_counted(browser: Browser, world: World) -> None:
+    world.show("turn_right")
+    with served(world) as url:
+        browser.open(f"{url}door", 480, 800)
+        browser.until(f"{ROOT}.dataset.show === 'turn_right'")
+        assert browser.ask("document.getElementById('step').textContent") == "2 of 3"
+        assert browser.ask("[...document.querySelectorAll('#steps i')].map(i => i.dataset.done)") == [
+            "true",
+            "now",
+            "false",
+        ]
+        world.show("idle")
+        browser.until(f"{ROOT}.dataset.show === 'idle'")
+        assert browser.ask("document.getElementById('steps').children.length") == 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from appliance.facts import Credential, Reason
 from appliance.vision.quality import Hint
 from appliance.web import languages, plain
-from appliance.web.screen import GUIDANCE, LEAST_SECONDS, SETTLE_SECONDS, TONES, Screen, Steady, screen
+from appliance.web.screen import FACTOR_SECONDS, GUIDANCE, LEAST_SECONDS, SETTLE_SECONDS, TONES, Screen, Steady, screen
 from tests.web import screens, states
 
 
@@ -85,7 +85,7 @@ def test_a_silent_camera_leaves_the_pin_and_a_silent_door_nothing() -> None:
 
 def test_neither_person_nor_score_reaches_the_screen() -> None:
     told = json.dumps(asdict(shown(screens.answered("low_score"))))
-    assert set(json.loads(told)) == {"show", "tone", "answer", "until", "pin_until", "pin"}
+    assert set(json.loads(told)) == {"show", "tone", "answer", "until", "pin_until", "pin", "step"}
     assert states.ANNA not in told
 
 
@@ -132,3 +132,54 @@ def test_no_garbage_breaks_it(door: Any, vision: Any) -> None:
     message = shown({"door": told, "vision": seen})
     json.dumps(asdict(replace(message)), allow_nan=False)
     assert message.show in TONES
+
+
+@pytest.mark.parametrize("why", ["outside_hours", "door_locked", "passed_back", "blocked"])
+def test_who_typed_a_pin_is_not_told_that_it_is_somebodys(why: str) -> None:
+    assert shown(screens.answered(why, "pin")).show == "pin_refused"
+    assert shown(screens.answered(why, "face")).show != "face_refused"
+
+
+def test_nobody_is_told_of_a_blocklist() -> None:
+    for language in languages.load().values():
+        text = json.dumps(language.screens["ask_help"], ensure_ascii=False).lower()
+        assert not any(word in text for word in ("block", "list", "sperr", "bloqu", "engel", "secur", "sicherheit"))
+
+
+def test_a_second_factor_is_asked_for_as_long_as_the_door_waits_and_never_without_its_name() -> None:
+    asked = screens.answered("second_factor", needs=["pin"])
+    door = asked["door"]
+    assert door is not None
+    at = states.MONO + FACTOR_SECONDS - 1.5
+    assert shown({"door": door | {"at": at}, "vision": states.vision(at=at)}, at).show == "then_pin"
+    at = states.MONO + FACTOR_SECONDS
+    assert shown({"door": door | {"at": at}, "vision": states.vision(at=at)}, at).show == "idle"
+    for needs in (None, [], ["duress"], "pin", [1]):
+        assert shown(screens.answered("second_factor", needs=needs)).show == "face_refused"
+    assert shown(screens.answered("wrong_factor", "pin", needs=["pin", "face"])).show == "use_face"
+
+
+def test_duress_is_an_ordinary_welcome() -> None:
+    plainly, forced = (shown(screens.answered("granted", "pin", "UNLOCKED", **more)) for more in ({}, {"duress": True}))
+    assert plainly == forced
+
+
+def test_a_door_open_to_everybody_refuses_nobody_and_an_alarm_stands_above_it() -> None:
+    door = screens.answered("unknown_face", state="UNLOCKED")["door"]
+    assert door is not None
+    assert shown({"door": door | {"free": True}, "vision": None}).show == "free"
+    for state, expected in (("RELEASED", "released"), ("LOCKDOWN", "lockdown"), ("HELD", "held"), ("LOCKED", "idle")):
+        assert shown({"door": states.door(state, free=True), "vision": states.vision()}).show == expected
+
+
+@pytest.mark.parametrize(
+    "broken", [{"turn": "up"}, {"n": 0}, {"of": None}, {"until": states.MONO - 1}, {"until": None}, {"n": "1"}]
+)
+def test_a_turn_that_cannot_be_or_is_over_is_not_asked_for(broken: dict[str, Any]) -> None:
+    status = screens.asked("left", 1)
+    vision = status["vision"]
+    assert vision is not None
+    assert shown(status).step == (1, 3)
+    vision["challenge"] |= broken
+    assert shown(status).show == "checking"
+    assert shown(status).step is None

@@ -9,9 +9,12 @@ const PAD_MS = 10_000; // Digits typed are forgotten after this pause.
 const PANEL_MS = 30_000;
 const FORGET_MS = 60_000; // A visitor's language and mute last until nobody has touched the screen for this long.
 const ANSWER_MS = 3_000; // A PIN's answer comes within this, or the door is away.
-const HELP_MS = 20_000;
+const HELP_MS = 60_000; // Or until the desk opens, or the visitor does something else.
 // The camera answers whoever stands there again and again; that must not take the pad out of their hands.
-const UNASKED = new Set(["face_refused", "face_paused", "not_allowed"]);
+const UNASKED = new Set([
+  "face_refused", "face_paused", "not_allowed", "outside_hours", "door_closed", "ask_help", "passed_back",
+  "use_pin", "use_card", "use_either",
+]);
 const root = document.documentElement;
 const byId = (id) => document.getElementById(id);
 const first = root.dataset.language;
@@ -44,12 +47,14 @@ function draw() {
   const shown = current();
   drawScreen(shown, words(), mono());
   byId("open-pin").disabled = link === "lost" || !message.pin;
+  const title = message.show === "then_pin" ? words().screens.then_pin.title : words().words.enter_pin;
+  if (byId("pin-title").textContent !== title) byId("pin-title").textContent = title;
   pad.pause(message.pin_until ? words().screens.pin_paused.help.replace("{wait}", countdown(message.pin_until, mono())) : "");
   // The same refusal of the same face again is no news to the ear.
   const name = `${shown.show} ${UNASKED.has(shown.show) ? "" : (shown.answer ?? "")} ${code}`;
   if (name !== drawn) {
     drawn = name;
-    const busy = root.dataset.panel && shown.tone !== "alarm";
+    const busy = root.dataset.panel && shown.tone !== "alarm" && shown.show !== "then_pin";
     if (!busy) {
       announce(shown, words(), mono());
       voice(shown);
@@ -71,7 +76,9 @@ function take(fresh) {
   message = fresh;
   const urgent = fresh.tone === "alarm" || !fresh.pin;
   if (urgent || (answered && !UNASKED.has(fresh.show))) own = null;
-  if (urgent || (answered && fresh.tone === "good")) close();
+  if (urgent || (answered && fresh.tone === "good") || fresh.show === "free") close();
+  // One factor was good and a PIN is the other: nobody should have to look for the pad.
+  if (answered && fresh.show === "then_pin" && fresh.pin && root.dataset.panel !== "pin") open("pin");
   draw();
 }
 

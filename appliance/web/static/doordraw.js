@@ -7,7 +7,10 @@ const ART = {
   welcome: "check", face_refused: "no", face_paused: "wait", pin_refused: "no", pin_paused: "wait",
   pass_refused: "no", not_allowed: "no", lockdown: "shut", face_off: "pad", out_of_service: "out",
   no_link: "link", no_answer: "out", held: "held", forced: "alarm", released: "exit", help_called: "bell",
-  help_kept: "bell", help_failed: "out",
+  help_kept: "bell", help_failed: "out", then_pin: "pad", then_card: "card", then_face: "look", then_either: "card",
+  use_pin: "pad", use_card: "card", use_face: "look", use_either: "card", escort_missing: "host",
+  outside_hours: "wait", door_closed: "shut", ask_help: "bell", passed_back: "no", free: "enter",
+  turn_left: "left", turn_right: "right",
 };
 const CALM = new Set(["act", "quiet"]);
 // Screens on which the site's own line for help is shown.
@@ -22,8 +25,22 @@ export function drawScreen(message, language, mono) {
   mark("reach", String(REACH.has(message.show)));
   set("title", words.title);
   set("help", help);
+  drawSteps(message.step, language);
   const art = `#d-${ART[message.show] ?? "out"}`;
   if (byId("art").getAttribute("href") !== art) byId("art").setAttribute("href", art);
+}
+
+// A dot for each turn of the head, and the words beside them for who cannot tell dots apart.
+function drawSteps(step, language) {
+  const [n, of] = step ?? [0, 0];
+  if (byId("steps").dataset.step === `${n}/${of}`) return;
+  byId("steps").dataset.step = `${n}/${of}`;
+  byId("steps").replaceChildren(...Array.from({ length: of > 1 ? of : 0 }, (_, place) => {
+    const dot = document.createElement("i");
+    dot.dataset.done = place + 1 < n ? "true" : place + 1 === n ? "now" : "false";
+    return dot;
+  }));
+  set("step", of > 1 ? language.words.step.replace("{n}", n).replace("{of}", of) : "");
 }
 
 export function announce(message, language, mono) {
