@@ -128,6 +128,27 @@ def test_a_record_from_the_future_counts_as_now(memory):
     assert happened(row, NOW, row.boot) == NOW.mono
 
 
+@pytest.mark.parametrize(("elapsed", "counts"), [(3600.0, 3600.0), (86400.0, 86400.0), (-3600.0, 0.0)])
+def test_what_the_wall_clock_says_of_another_boot_is_believed_within_reason(memory, elapsed, counts):
+    row = memory.append([Event(EventType.PIN, "unknown_pin", moment(elapsed), by="pin")])[0]
+    assert happened(row, NOW, "another boot") == pytest.approx(NOW.mono - counts, abs=0.01)
+
+
+@pytest.mark.parametrize("years", [-10, 10])
+def test_a_clock_that_leapt_a_decade_shortens_no_lock_out(memory, monkeypatch, years):
+    wrong_pins(memory, 5, ago=1.0)
+    wild = Moment(2.0, NOW.utc + years * 365 * 86400, ClockQuality.SYNCED)
+    monkeypatch.setattr(clock, "boot_id", lambda: "another boot")
+    assert lockouts(memory.history(wild)).until(["keypad:keypad"], 2.0) == pytest.approx(32.0)
+
+
+@pytest.mark.parametrize("step", [-10 * 365 * 86400, -3600, 3600, 10 * 365 * 86400])
+def test_within_a_boot_no_step_of_the_wall_clock_matters(memory, step):
+    wrong_pins(memory, 5, ago=1.0)
+    stepped = Moment(NOW.mono, NOW.utc + step, ClockQuality.SYNCED)
+    assert lockouts(memory.history(stepped)).until(["keypad:keypad"], NOW.mono) == pytest.approx(NOW.mono + 29)
+
+
 def test_what_a_stored_event_means(memory):
     rows = memory.append(
         [
