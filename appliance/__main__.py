@@ -14,6 +14,10 @@ from appliance.errors import LintelError
 COMMANDS = {
     "run": "start the whole appliance in this terminal",
     "people": "enrol people, list them, set PINs, erase them",
+    "rules": "set who may enter when, and what the door asks for",
+    "why": "explain why somebody can enter at some time, or cannot",
+    "unlock": "open the door once, from here",
+    "lockdown": "shut the door to everybody outside, or lift that",
     "pass": "issue passes to visitors, list and revoke them",
     "events": "show the record of decisions",
     "doctor": "check this machine and say what to do",
@@ -95,8 +99,6 @@ def _log_to_stderr(verbose: bool) -> None:
     stamp = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "  # the journal stamps by itself
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(stream=sys.stderr, level=level, format=f"{stamp}%(levelname)s %(name)s: %(message)s")
-    if not verbose:
-        logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells at each start which build of it was taken
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from appliance.evaluate.dataset import pictures_in
 from appliance.evaluate.figures import FAILED, Scores
 from appliance.facts import Vector
 from appliance.vision.gallery import Gallery
-from appliance.vision.vote import fused
 
 TARGET_FPIRS = (0.01, 0.001)
 
@@ -65,20 +64,21 @@ def roles(images: Path, enrol: int) -> Roles:
 
 
 def identify(cast: Roles, templates: Mapping[Path, Vector | None], model: str) -> Identification:
-    """Search every probe. A person's pictures are fused to one template; a failure to acquire names nobody."""
+    """Search every probe, by the gallery that the door matches against. A failure to acquire names nobody."""
     gallery = _gallery(cast.enrolled, templates, model)
     mated = np.array([_score(gallery, templates[path], name) for name, path in cast.mated])
     strangers = np.array([_score(gallery, templates[path], None) for path in cast.strangers])
     cuts = {f"{fpir:g}": figures.threshold_at(mated, strangers, fpir) for fpir in TARGET_FPIRS}
     misses = {fpir: int(np.sum(mated < cut)) for fpir, cut in cuts.items()}
     summary = {
-        "enrolled": len(gallery.people),
+        "gallery": len(gallery),
         "pictures_each": len(cast.enrolled[0][1]),
-        "mated_probes": len(mated),
+        "probes": len(mated),
         "strangers": len(strangers),
         "rank1": figures.accepted(mated, -1.0),
         "fnir_at_fpir": {fpir: count / len(mated) for fpir, count in misses.items()},
         "fnir_95": {fpir: figures.wilson(count, len(mated)) for fpir, count in misses.items()},
+        "threshold": cuts[f"{TARGET_FPIRS[0]:g}"],
         "thresholds": cuts,
         "failures_to_acquire": sum(template is None for template in templates.values()),
         "model": model,
@@ -92,9 +92,8 @@ def _gallery(
     owners, rows = [], []
     for name, paths in enrolled:
         found = [template for path in paths if (template := templates[path]) is not None]
-        if found:
-            owners.append(name)
-            rows.append(fused(found))
+        owners += [name] * len(found)
+        rows += found
     if not rows:
         raise DatasetError("no picture of anyone to enrol shows a face: check the pictures")
     return Gallery.of(owners, np.stack(rows), model)

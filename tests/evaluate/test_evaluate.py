@@ -151,7 +151,7 @@ def test_identification_prints_one_object(capsys: pytest.CaptureFixture[str], co
     code, out, _ = run(capsys, config, "identification", "--images", tmp_path / "people")
     result = json.loads(out)
     assert code == 0
-    assert (result["enrolled"], result["mated_probes"], result["strangers"]) == (1, 2, 2)
+    assert (result["gallery"], result["probes"], result["strangers"]) == (1, 2, 2)
     assert result["fnir_at_fpir"]["0.01"] == 0.0
     assert result["rank1"] == 1.0
 
