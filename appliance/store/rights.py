@@ -40,6 +40,7 @@ def read(db: Database, keys: Keys, utc: float, damaged: set[str]) -> Roster:
                 valid_until=valid_until,
                 groups=member.get(pid, frozenset()),
                 has_templates=bool(templates),
+                consent_until=expires_at,
             )
             for pid, suspended, extended, valid_from, valid_until, expires_at, templates in db.execute(_RIGHTS)
         }

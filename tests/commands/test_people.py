@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from appliance.__main__ import main
+from appliance.commands import enrolment
 from appliance.store.consent import NOTICE, NOTICE_VERSION
 from appliance.store.database import FILE, connect
-from appliance.store.faces import gallery
 from appliance.store.events import EventLog
+from appliance.store.faces import gallery
 from appliance.store.people import People
+from appliance.store.rulebook import Rulebook
 from appliance.system.keys import DeviceKey
 
 DATA = Path(__file__).parents[1] / "data"
@@ -29,15 +31,15 @@ class Shell:
     config: Path
     capture: pytest.CaptureFixture[str]
 
-    def __call__(self, *words: object, code: int = 0) -> str:
-        """Standard output of a command that ends with `code`, or its error."""
+    def __call__(self, *words: object, code: int = 0, both: bool = False) -> str:
+        """Standard output of a command that ends with `code`, or its error; `both`: one after the other."""
         self.capture.readouterr()
         assert main(["--config", str(self.config), *map(str, words)]) == code
         said = self.capture.readouterr()
-        return said.out if code == 0 else said.err
+        return said.out + said.err if both else said.out if code == 0 else said.err
 
-    def json(self, *words: object) -> dict[str, object]:
-        answer: dict[str, object] = json.loads(self(*words, "--json"))
+    def json(self, *words: object, code: int = 0) -> dict[str, object]:
+        answer: dict[str, object] = json.loads(self(*words, "--json", code=code, both=True))
         return answer
 
     def people(self) -> People:
@@ -134,6 +136,20 @@ def test_photos_of_two_people_are_told_apart(lintel: Shell) -> None:
     assert f"{BIDEN}: does not look like the person in the other photos" in said
     assert f"{OBAMA}:" not in said
     assert lintel.json("people", "list") == {"people": []}
+
+
+def test_who_looks_like_somebody_else_is_named(lintel: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def warned(*words: object) -> str:
+        lintel.capture.readouterr()
+        assert main(["--config", str(lintel.config), "people", *map(str, words), "--consent"]) == 0
+        return lintel.capture.readouterr().err
+
+    assert warned("add", "Barack Obama", OBAMA) == ""
+    monkeypatch.setattr(enrolment, "_lookalike", lambda config, comparisons: -1.0)
+    assert warned("enrol", "Barack Obama", OBAMA2) == "", "nobody looks like themselves"
+    assert "looks like Barack Obama: " in warned("add", "Joe Biden", BIDEN)
+    with connect(lintel.state / FILE) as db:
+        assert Rulebook(db).alike() == {person.pid for person in lintel.people().list()}
 
 
 def test_a_pin_alone_is_enough_and_nothing_is_not(lintel: Shell) -> None:

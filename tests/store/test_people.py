@@ -144,6 +144,7 @@ def test_the_roster_says_what_a_decision_needs(people: People, consent: Consent,
     person = roster.people[ada.pid]
     assert (person.active, person.extended, person.consent, person.has_templates) == (True, True, True, True)
     assert (person.valid_from, person.valid_until, person.groups) == (None, START + 5, {"staff"})
+    assert (person.consent_until, roster.people[bob.pid].consent_until) == (consent.expires_at, None)
     assert not roster.people[bob.pid].active
     assert not roster.people[bob.pid].consent
     assert roster.pins == {keys.pin_digest(GOOD, people.pin_salt): bob.pid}
