@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 NAME = "osdp"
 RETRY_SECONDS = 2.0
+UNANSWERED_SECONDS = 1.0
+"""Answers that are cut short libosdp 3.2.9 asks for again for 10 s, and calls the channel sound meanwhile."""
 SETTLE_SECONDS = 1.0
 """A reader keeps what was read while nobody asked, and hands it over when the line is back: at one piece a poll."""
 _KEYS = {0x7F: "*", 0x0D: "#"} | {ord(digit): digit for digit in "0123456789*#"}
@@ -110,7 +112,7 @@ class OsdpReader(threading.Thread):
             if line.broken is not None:
                 raise ReaderError(f"reader at {self._config.device} is gone: {line.broken}; plug it in again")
             now, secure = time.monotonic(), bool(panel.ctx.sc_status() & 1)
-            settled = settling.over(now, secure)
+            settled = settling.over(now, secure and now - line.asked_at < UNANSWERED_SECONDS)
             if not settled:
                 self._pad.forget()  # half a PIN from before the line failed is nobody's
             while (event := panel.get_event(self._config.address, timeout=-1)) is not None:

@@ -6,6 +6,7 @@ The only file that imports libosdp.
 import os
 import stat
 import termios
+import time
 import tty
 from dataclasses import dataclass
 from importlib import import_module
@@ -63,6 +64,11 @@ class SerialLine:
     def __init__(self, path: str, baud: int, setting: str = "osdp.device") -> None:
         """Raises ReaderError: no such line, or it may not be opened; `setting` is where its name stands."""
         self.received = 0
+        self.heard_at = time.monotonic()
+        """When the last byte came, or when the line was opened."""
+        self.asked_at = self.heard_at
+        """When a question was sent last that was no repetition: only then had the one before been answered well."""
+        self._sequence = 0
         self.broken: OSError | None = None
         handle = -1
         try:
@@ -85,11 +91,15 @@ class SerialLine:
         except OSError as error:
             self.broken = error
             return b""
-        self.received += len(data)
+        if data:
+            self.received, self.heard_at = self.received + len(data), time.monotonic()
         return data
 
     def write(self, data: bytes) -> int:
         """How many bytes the line took."""
+        start = data.find(0x53)
+        if 0 <= start < len(data) - 4 and (sequence := data[start + 4] & 3) != self._sequence:
+            self._sequence, self.asked_at = sequence, time.monotonic()
         try:
             return os.write(self._handle, data)
         except BlockingIOError:
@@ -118,15 +128,22 @@ class Proof:
     """When it last had, or when the exchange began."""
     heard: int = 0
     """Bytes received by then."""
+    spoke_at: float | None = None
+    """When it was heard first since."""
 
     def judge(self, now: float, secure: bool, received: int) -> str | None:
         """`ok`; `unproven`: it speaks as one without the key; `lost`: it is silent; None: too soon to tell."""
         if secure:
-            self.at, self.heard = now, received
+            self.at, self.heard, self.spoke_at = now, received, None
             return "ok"
+        if self.spoke_at is None and received > self.heard:
+            self.spoke_at = now
         if now - self.at <= PROOF_SECONDS:
             return None
-        return "unproven" if received > self.heard else "lost"
+        if self.spoke_at is None:
+            return "lost"
+        # One that is back after a silence is given the time to prove itself.
+        return "unproven" if now - self.spoke_at > PROOF_SECONDS else None
 
     def over(self, now: float) -> bool:
         """Better begun anew."""

@@ -113,8 +113,7 @@ class OsdpOut(threading.Thread):
 
     def _answer(self, line: SerialLine, reader: Any) -> None:
         """Until close(), or the exchange is better begun anew. Raises ReaderError once the line is gone."""
-        begun = time.monotonic()
-        proof, received, heard_at = Proof(begun), 0, begun
+        proof = Proof(time.monotonic())
         self._open_case = False  # a panel that begins anew is told anew
         while not self._ending.wait(TURN_SECONDS):
             reader.ctx.refresh()
@@ -123,9 +122,7 @@ class OsdpOut(threading.Thread):
             if line.broken is not None:
                 raise ReaderError(f"panel at {self._config.device} is gone: {line.broken}; plug it in again")
             now = time.monotonic()
-            if line.received > received:
-                received, heard_at = line.received, now
-            secure = bool(reader.ctx.is_sc_active()) and now - heard_at < SILENT_SECONDS
+            secure = bool(reader.ctx.is_sc_active()) and now - line.heard_at < SILENT_SECONDS
             if secure:
                 self._send(reader, now)
             elif self._sent_at is not None:

@@ -42,11 +42,14 @@ def test_a_card_is_packed_as_a_panel_unpacks_it(card: Card) -> None:
 
 def test_silence_and_chatter_are_told_apart_and_neither_too_soon() -> None:
     proof = Proof(100.0)
+    assert proof.judge(100.0, False, 50) is None
     assert proof.judge(104.9, False, 50) is None
     assert proof.judge(105.1, False, 50) == "unproven"
     assert proof.judge(106.0, True, 60) == "ok"
-    assert proof.judge(110.0, False, 70) is None
+    assert proof.judge(110.0, False, 60) is None
     assert proof.judge(111.1, False, 60) == "lost"
+    assert proof.judge(112.0, False, 61) is None, "back after a silence, it has its time"
+    assert proof.judge(117.1, False, 61) == "unproven"
     assert not proof.over(120.9)
     assert proof.over(121.1)
 
@@ -151,7 +154,9 @@ def test_the_panels_lamp_is_shown_the_case_is_told_and_nothing_else_is_obeyed(la
     assert eventually(panel.begin, 5), "the key is the old one"
 
 
-@pytest.mark.parametrize("kind", ["wrong key", "default key", "no key"])
+@pytest.mark.parametrize(
+    "kind", ["no key", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("wrong key", "default key"))]
+)
 def test_a_panel_without_the_key_is_told_of_nobody(lay, kind: str, caplog) -> None:
     bed = lay()
     panel = bed.panel(OTHER if kind == "wrong key" else KEY)

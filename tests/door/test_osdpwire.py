@@ -1,0 +1,267 @@
+"""What a reader may put on the wire, and what the door makes of it.
+
+The reader is written from the standard alone (`tests/beds/osdp_wire.py`), so two implementations meet
+here; and it misbehaves. Whatever it does: an event or silence, never an unlock, and the next card is read.
+"""
+
+import contextlib
+import hashlib
+import os
+import time
+import tty
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from appliance.access.roster import Roster, RosterPerson
+from appliance.daemons.doorparts import keep
+from appliance.door import osdp, osdpline
+from appliance.door.inbox import ReaderState
+from appliance.door.osdp import SETTLE_SECONDS, OsdpReader, Settling
+from appliance.door.osdpout import packed
+from appliance.door.wiegand import Card
+from appliance.facts import CardEntry, PinEntry
+from appliance.settings import OsdpConfig
+from tests.beds import osdp_wire as wire
+from tests.door.test_loop import Bench
+from tests.fakes import RecordingPost, eventually
+
+KEY, OTHER = bytes.fromhex("00112233445566778899aabbccddeeff"), b"o" * 16
+CARD = Card(26, 120, 4711)
+
+
+def digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+ROSTER = Roster({"p": RosterPerson("p")}, pins={digest("246813"): "p"}, cards={digest(CARD.text): "p"})
+
+
+@dataclass
+class Bed:
+    """The door's panel in this process, a strange reader on the other end of a pty."""
+
+    post: RecordingPost
+    panel: OsdpReader
+    link: Path
+    undo: contextlib.ExitStack
+    ends: list[int] = field(default_factory=list)
+
+    def plug(self) -> int:
+        """A line; the one before is pulled out."""
+        for end in self.ends:
+            os.close(end)
+        far, near = os.openpty()
+        tty.setraw(far)
+        self.link.unlink(missing_ok=True)
+        self.link.symlink_to(os.ttyname(near))
+        self.ends = [far, near]
+        return far
+
+    def reader(self, **kinds: object) -> wire.Peripheral:
+        found = wire.Peripheral(self.plug(), **{"key": KEY, **kinds})
+        self.undo.callback(found.close)
+        found.start()
+        return found
+
+    @property
+    def states(self) -> list[str]:
+        return [item.state for item in self.post.of(ReaderState)]
+
+    @property
+    def entries(self) -> list[CardEntry | PinEntry]:
+        return [*self.post.of(CardEntry), *self.post.of(PinEntry)]
+
+    def stands(self, seconds: float = 12.0) -> bool:
+        return bool(eventually(lambda: self.states[-1:] == ["ok"], seconds))
+
+    def reads_a_card(self, reader: wire.Peripheral) -> bool:
+        reader.card(*packed(CARD))
+        good = digest(CARD.text)
+        return bool(eventually(lambda: [e for e in self.post.of(CardEntry) if e.digest == good], 6))
+
+
+@pytest.fixture
+def bed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bed]:
+    pytest.importorskip("osdp_sys", reason="libosdp, which speaks OSDP, is not installed")
+    monkeypatch.setattr(osdpline, "PROOF_SECONDS", 2.0)
+    monkeypatch.setattr(osdpline, "ANEW_SECONDS", 3.0)
+    monkeypatch.setattr(osdp, "RETRY_SECONDS", 0.2)
+    file = tmp_path / "key"
+    file.write_text(KEY.hex())
+    file.chmod(0o600)
+    post, link = RecordingPost(), tmp_path / "line"
+    panel = OsdpReader(OsdpConfig(device=str(link), key_file=str(file)), 10.0, digest, digest, post)
+    with contextlib.ExitStack() as undo:
+        laid = Bed(post, panel, link, undo)
+        laid.plug()
+        undo.callback(lambda: [os.close(end) for end in laid.ends])
+        keep(panel).start()
+        undo.callback(panel.join, 3)
+        undo.callback(panel.close)
+        yield laid
+
+
+def test_a_card_and_a_pin_of_another_implementation(bed: Bed, caplog) -> None:
+    reader = bed.reader()
+    assert bed.stands(), bed.states
+    assert bed.reads_a_card(reader)
+    reader.type(b"9\x7f246813\x0d")
+    (pin,) = eventually(lambda: bed.post.of(PinEntry), 5)
+    assert (pin.digest, pin.keypad) == (digest("246813"), "osdp")
+    reader.card(25, bytes(4))
+    reader.card(26, bytes(4))
+    reader.card(38, bytes(5))
+    reader.card(200, bytes(25))
+    reader.waiting.append((wire.RAW, bytes([0, 1, 26, 0, 1])))  # says 26 bits and brings 8
+    assert eventually(lambda: len([e for e in bed.post.of(CardEntry) if e.digest is None]) >= 4, 6)
+    assert bed.reads_a_card(reader)
+    assert "4711" not in caplog.text
+    assert "246813" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [
+        pytest.param({"key": OTHER}, "unproven", marks=pytest.mark.slow),
+        pytest.param({"default": True}, "unproven", marks=pytest.mark.slow),
+        ({"key": wire.DEFAULT_KEY, "default": True}, "unproven"),
+        ({"secure": False}, "unproven"),
+        ({"deaf": True}, "lost"),
+    ],
+    ids=["wrong key", "default key", "default key set", "plain text", "deaf"],
+)
+def test_who_does_not_prove_the_key_is_not_heard(bed: Bed, kind: dict, state: str) -> None:
+    reader = bed.reader(**kind)
+    for _ in range(5):
+        reader.card(*packed(CARD))
+    reader.type(b"246813#")
+    assert eventually(lambda: bed.states[-1:] == [state], 8), bed.states
+    time.sleep(1.0)
+    assert set(bed.states) <= {"lost", state}
+    assert bed.entries == []
+
+
+def crc_fault(answer: bytes) -> bytes:
+    return answer[:-1] + bytes([answer[-1] ^ 1])
+
+
+def mac_fault(answer: bytes) -> bytes:
+    """A bit of the MAC or the sealed data is turned, and the CRC made to fit."""
+    body = answer[:-3] + bytes([answer[-3] ^ 1])
+    return body + wire.crc(body)
+
+
+def other_sequence(answer: bytes) -> bytes:
+    body = answer[:4] + bytes([answer[4] & ~3 | (answer[4] + 1) & 3]) + answer[5:-2]
+    return body + wire.crc(body)
+
+
+def forged(answer: bytes) -> bytes:
+    """Somebody on the line answers in the reader's place, in plain text: this card was read."""
+    bits, data = packed(CARD)
+    raw = wire.Packet(0, answer[4] & 3, wire.RAW, bytes([0, 1]) + bits.to_bytes(2, "little") + data)
+    return wire.build(raw, reply=True)
+
+
+def noise(answer: bytes) -> bytes:
+    return os.urandom(200)
+
+
+def cut_short(answer: bytes) -> bytes:
+    return answer[: len(answer) // 2]
+
+
+def endless(answer: bytes) -> bytes:
+    return b"\x53\x80\xff\xff\x04" + bytes(900)
+
+
+SLOW = [pytest.param(fault, marks=pytest.mark.slow) for fault in (crc_fault, mac_fault, other_sequence, noise, endless)]
+
+
+@pytest.mark.parametrize("fault", [forged, *SLOW, pytest.param(cut_short, marks=pytest.mark.slow)])
+def test_a_fault_on_the_line_opens_nothing_and_passes(bed: Bed, fault: Callable[[bytes], bytes]) -> None:
+    reader = bed.reader()
+    assert bed.stands(), bed.states
+    reader.tamper = fault
+    reader.card(*packed(CARD))
+    assert eventually(lambda: bed.states[-1] in ("lost", "unproven"), 10), bed.states
+    bad = [entry for entry in bed.entries if entry.digest == digest(CARD.text)]
+    assert bad == [], "nothing under the fault"
+    reader.tamper, reader.waiting = bytes, []
+    assert bed.stands(), bed.states
+    assert bed.panel.is_alive()
+    assert bed.reads_a_card(reader)
+
+
+@pytest.mark.slow
+def test_a_sealed_answer_played_again_is_no_second_card(bed: Bed) -> None:
+    reader, seen = bed.reader(), []
+    assert bed.stands(), bed.states
+
+    def remember(answer: bytes) -> bytes:
+        seen.append(answer)
+        return answer
+
+    reader.tamper = remember
+    assert bed.reads_a_card(reader)
+    cards = [answer for answer in seen if answer[6] == 0x18]
+    assert cards, "it was seen on the wire"
+    count = len(bed.post.of(CardEntry))
+    reader.tamper = lambda _answer: cards[0]
+    assert eventually(lambda: bed.states[-1] != "ok", 10), bed.states
+    assert len(bed.post.of(CardEntry)) == count
+
+
+def test_pulled_out_in_mid_read_the_half_pin_is_forgotten_and_the_old_card_is_stale(bed: Bed) -> None:
+    reader = bed.reader()
+    assert bed.stands(), bed.states
+    reader.type(b"246")
+    assert eventually(lambda: not reader.waiting, 3)
+    reader.close()
+    bed.plug()
+    assert eventually(lambda: bed.states[-1] == "lost", 8), bed.states
+    time.sleep(2.0)
+    # The reader goes on reading while nobody asks; both come at the first polls.
+    again = bed.reader(waiting=[(wire.KEYPAD, b"\x00\x04813#"), (wire.RAW, b"\x00\x01\x1a\x00" + packed(CARD)[1])])
+    assert bed.stands(15), bed.states
+    (entry,) = eventually(lambda: bed.post.of(CardEntry), 3)
+    assert time.monotonic() - entry.read_at > 2.0
+    assert bed.post.of(PinEntry) == []
+    again.type(b"813#")
+    (pin,) = eventually(lambda: bed.post.of(PinEntry), 3)
+    assert pin.digest == digest("813"), "the first half is gone"
+    bench = Bench(ROSTER)
+    age = time.monotonic() - entry.read_at
+    bench.turn(CardEntry(entry.digest, entry.reader, bench.now - age)).written()
+    assert not bench.released
+    assert bench.record.whys()[-1] == "stale"
+
+
+def test_what_the_wire_brought_is_an_event_with_a_reason_and_no_unlock() -> None:
+    bench = Bench(ROSTER)
+    said = []
+    for entry in (
+        CardEntry(None, "osdp", bench.now),
+        CardEntry(digest("26:1:1"), "osdp", bench.now),
+        CardEntry(digest(CARD.text), "osdp", 0.0),
+        PinEntry(digest("813"), "osdp", bench.now),
+    ):
+        bench.turn(entry).written()
+        said.append(bench.record.whys()[-1])
+        assert not bench.released
+    assert said == ["malformed", "unknown_card", "stale", "unknown_pin"]
+    bench.turn(CardEntry(digest(CARD.text), "osdp", bench.now)).written()
+    assert bench.released
+
+
+def test_a_reader_that_went_silent_settles_anew() -> None:
+    settling = Settling()
+    assert not settling.over(10.0, True)
+    assert not settling.over(10.0 + SETTLE_SECONDS * 0.9, True)
+    assert settling.over(10.0 + SETTLE_SECONDS, True)
+    assert not settling.over(12.0, False)
+    assert not settling.over(12.1, True)
+    assert settling.over(12.1 + SETTLE_SECONDS, True)
