@@ -86,6 +86,16 @@ def test_small_and_backward_steps_delete_nothing_fresh(log: EventLog, step: floa
     assert log.verify_chain().holds
 
 
+def test_an_event_dated_in_the_past_takes_no_fresher_ones_along(log: EventLog) -> None:
+    now = a_record(log)
+    log.append(event(at=moment(now.mono + 60, now.utc - YEAR)))
+    right = moment(now.mono + 2 * HOUR, now.utc + 2 * HOUR)
+    log.append(event(at=right))
+    log.settle(range(1, 100))
+    assert log.prune(right, days=90) == 0
+    assert log.prune(moment(now.mono + 60 * DAY, now.utc + 60 * DAY), days=90) == 30
+
+
 def test_the_end_of_summer_time_is_nothing_to_the_record(log: EventLog) -> None:
     stored = [log.append(event(at=moment(m * 60.0, SUMMER_ENDS + (m - 90) * 60.0))) for m in range(180)]
     assert [row.t_ms for row in stored] == sorted(row.t_ms for row in stored)
