@@ -172,6 +172,9 @@ def test_a_panel_without_the_key_is_told_of_nobody(lay, kind: str, caplog) -> No
             heard.append(answer)
         time.sleep(0.05)
     assert heard
+    if kind == "no key":
+        assert panel.ask(wire.LED, bytes([0, 0, 2, 2, 1, 2, 0, 30, 0, 0, 0, 0, 0, 0])).code == wire.NAK
+        assert bed.shown == []
     assert {answer.code for answer in heard} <= {wire.NAK, wire.ACK}
     assert eventually(lambda: bed.states == ["unproven"], 3), bed.states
     assert "line" in bed.missed
