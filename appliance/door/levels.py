@@ -50,6 +50,11 @@ class Levels:
         self._rex_told = self._stuck_told = False
         self._unopened = 0
 
+    @property
+    def pressed(self) -> bool:
+        """Whether the button was down when last heard of."""
+        return self._pressed_at is not None
+
     def begin(self) -> Mapping[str, bool]:
         """The levels as they are. Raises LockError for the vital ones."""
         read = {name: self._read(name, switch) for name, switch in self._switches.items()}

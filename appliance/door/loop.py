@@ -28,6 +28,7 @@ from appliance.facts import (
     Passing,
     PinEntry,
     Reason,
+    RexPress,
 )
 from appliance.system import notify
 
@@ -169,6 +170,8 @@ class Loop:
 
     def _level(self, now: Moment, name: str, active: bool, at: float) -> None:
         if (given := self._levels.hear(name, active, now.mono, at)) is not None:
+            if name == "contact" and self._levels.pressed:
+                self._step(now, RexPress(now.mono))  # a door that falls shut does not lock on who still presses
             self._drive(self._door.step(now, given), at, {})
 
     def _step(self, now: Moment, given: Input) -> None:

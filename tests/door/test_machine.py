@@ -393,6 +393,8 @@ class World:
         if name == "rex":
             self.egress_until = max(self.egress_until, self.now + UNLOCK)
             self.asked_while_open = before.contact_open
+        if name == "fire" and not before.fire:
+            self.asked_while_open = before.contact_open
         if name in BEGINNING and self.entry_until > self.now and not (before.lockdown or before.fire):
             self.free_until = given_.until
         if name in ("free end", "lockdown", "fire"):
