@@ -174,7 +174,7 @@ class Journal(threading.Thread):
         if not self._history_told:
             self._inbox.put(self._history(self._store))
             self._history_told = True
-        if not self._entries:  # else it is well only once they are written
+        if not self._entries and not self._notes:  # else it is well only once they are written
             self._tell("ok")
 
     def _history(self, store: Store) -> History:
@@ -227,6 +227,7 @@ class Journal(threading.Thread):
                 if self._notes and self._notes[0] is note:  # not if it was dropped for want of room
                     self._notes.popleft()
             self._inbox.put(Noted(note.number))
+            self._tell("ok")
 
     def _answer_unwritten(self) -> None:
         """Answer every open ticket: the event is in memory only. It will be written later, marked."""
@@ -258,7 +259,7 @@ class Journal(threading.Thread):
             self._failed(error)
             return
         self._people_fault = False
-        if unread and not self._entries:
+        if unread and not self._entries and not self._notes:
             self._tell("ok")
 
     def _failed(self, error: Exception) -> None:
