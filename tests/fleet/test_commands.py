@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.facts import ClockQuality, Moment
@@ -208,6 +208,7 @@ def test_a_command_is_no_mode_and_a_mode_no_command() -> None:
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=4), st.lists)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.dictionaries(st.sampled_from([*Bench().body(), "mode", "seq", "why"]), JSON))
 def test_no_signed_garbage_is_an_order_or_breaks_it(body: dict[str, Any]) -> None:
     judge = Bench().judge
