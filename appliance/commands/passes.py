@@ -3,19 +3,18 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
-from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
 
 from appliance.access.passes import Pass, signed, to_text
-from appliance.commands.records import BY, Records, day_end, day_start, iso, local, open_records
+from appliance.commands.actions import Action, action
+from appliance.commands.records import BY, Records, iso, local, open_records
+from appliance.commands.times import beginning, ending, today_at
 from appliance.config import Config
 from appliance.errors import PassError
 from appliance.store.database import transaction
@@ -31,13 +30,11 @@ SCALE = 12
 ERROR_LEVEL = "m"
 """Survives 15 % of damage: a scratched screen, a thumb over a corner."""
 
-Action = Callable[[argparse.Namespace, Config, Records], int]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Sub-commands of `lintel pass`."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    issue = _action(actions, "issue", _issue, "issue a pass and write it as a picture")
+    issue = action(actions, "issue", _issue, "issue a pass and write it as a picture")
     issue.add_argument("name", metavar="NAME", help="the visitor; added if nobody is called so")
     issue.add_argument("--from", dest="begin", metavar="WHEN", help="a day, or as 2027-01-31T14:00; now if left out")
     issue.add_argument("--until", dest="end", metavar="WHEN", required=True, help="a day (its end) or a time")
@@ -45,25 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     issue.add_argument("--door", action="append", metavar="DOOR", help="may be repeated; this door if left out")
     issue.add_argument("--any-door", action="store_true", help="every door of the site; with --uses 0")
     issue.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .png or .svg to show or print")
-    _action(actions, "list", _list, "show all passes and how often they were used")
-    revoke = _action(actions, "revoke", _revoke, "make a pass worthless")
+    action(actions, "list", _list, "show all passes and how often they were used")
+    revoke = action(actions, "revoke", _revoke, "make a pass worthless")
     revoke.add_argument("id", metavar="ID", help="its id, or the beginning of it")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Returns 0. Raises LintelError: no such pass, times that cannot be meant, no drawing package, store."""
-    action: Action = args.action
+    does: Action = args.action
     with open_records(config) as records:
-        return action(args, config, records)
-
-
-def _action(
-    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, action: Action, about: str
-) -> argparse.ArgumentParser:
-    parser = actions.add_parser(name, help=about, description=about)
-    parser.set_defaults(action=action)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser
+        return does(args, config, records)
 
 
 def _issue(args: argparse.Namespace, config: Config, records: Records) -> int:
@@ -71,8 +59,9 @@ def _issue(args: argparse.Namespace, config: Config, records: Records) -> int:
         raise PassError(f"{args.out}: a pass is drawn as .png or .svg; name the file so")
     draw = _drawing()
     zone = config.site.timezone
-    begin = int(now().utc) if args.begin is None else int(_time(args.begin, zone, day_start))
-    end = int(_time(args.end, zone, day_end))
+    today = today_at(zone, now().utc)
+    begin = int(now().utc) if args.begin is None else int(beginning(args.begin, zone, today))
+    end = int(ending(args.end, zone, today))
     doors = () if args.any_door else tuple(args.door or [config.site.door])
     with transaction(records.db):
         person = _visitor(records, args.name)
@@ -97,17 +86,6 @@ def _visitor(records: Records, name: str) -> Person:
     if any(person.name.casefold() == name.strip().casefold() or person.pid == name for person in records.people.list()):
         return records.people.find(name)
     return records.people.add(name, by=BY, groups=[GROUP])
-
-
-def _time(text: str, zone: str, of_day: Callable[[str, str], float | None]) -> float:
-    """UTC epoch seconds of a day, or of a time at the site. Raises PassError, BadDateError."""
-    if "T" not in text:
-        return of_day(text, zone) or 0.0
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise PassError(f"{text!r} is not a time: write it as 2027-01-31T14:00") from None
-    return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))).timestamp()
 
 
 def _drawing() -> Any:

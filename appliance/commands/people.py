@@ -1,15 +1,18 @@
 """`lintel people`: who may open the door."""
 
 import argparse
-import getpass
 import json
 import sys
-from collections.abc import Callable
+from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from appliance.commands import credentials
+from appliance.commands.actions import WHO, Action, UsageError
+from appliance.commands.actions import action as new_action
+from appliance.commands.peopletold import change, means, tell
 from appliance.commands.records import (
     BY,
     Records,
@@ -23,19 +26,12 @@ from appliance.commands.records import (
     store,
 )
 from appliance.config import Config
-from appliance.door.wiegand import card_of
-from appliance.errors import EnrolmentError, LintelError
+from appliance.errors import EnrolmentError
 from appliance.store.consent import NOTICE, NOTICE_VERSION, Consent, given
 from appliance.store.database import transaction
 from appliance.store.passes import Passbook
 from appliance.store.person import Person
 from appliance.system.clock import now
-
-Action = Callable[[argparse.Namespace, Config, Records], int]
-
-
-class UsageError(LintelError, ValueError):
-    """The command line asks for something that cannot be done."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,12 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _consent_option(enrol)
     remove = _action(actions, "remove", _remove, "erase a person for good")
     remove.add_argument("--yes", action="store_true", help="do not ask")
-    pin = _action(actions, "set-pin", _set_pin, "issue a new PIN and print it, this once")
-    pin.add_argument("--choose", action="store_true", help="ask for the digits instead (or read a line of input)")
-    _action(actions, "remove-pin", _remove_pin, "take a person's PIN away")
-    card = _action(actions, "set-card", _set_card, "give a person a card")
-    card.add_argument("card", metavar="CARD", help="FACILITY:NUMBER as printed on it, or BITS:FACILITY:NUMBER")
-    _action(actions, "remove-card", _remove_card, "take a person's card away")
+    credentials.add_arguments(actions)
     _action(actions, "suspend", _suspend, "nothing opens the door for them until resume")
     _action(actions, "resume", _resume, "undo suspend")
     extended = _action(actions, "extended", _extended, "whether the door stays open longer for them")
@@ -91,11 +82,9 @@ def _action(
     *,
     who: bool = True,
 ) -> argparse.ArgumentParser:
-    parser = actions.add_parser(name, help=about, description=about)
-    parser.set_defaults(action=action)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser = new_action(actions, name, action, about)
     if who:
-        parser.add_argument("who", metavar="WHO", help="a name, an id, or the beginning of an id")
+        parser.add_argument("who", metavar="WHO", help=WHO)
     return parser
 
 
@@ -130,7 +119,7 @@ def _add(args: argparse.Namespace, config: Config, records: Records) -> int:
             store(records, person.pid, taken)
     digits = records.people.set_pin(person.pid, by=BY) if args.pin else None
     _warn_alike(records, taken)
-    return _tell(args, records.people.get(person.pid), f"added {person.name} ({person.pid})", digits)
+    return tell(args, records.people.get(person.pid), f"added {person.name} ({person.pid})", digits)
 
 
 def _enrol(args: argparse.Namespace, config: Config, records: Records) -> int:
@@ -145,7 +134,7 @@ def _enrol(args: argparse.Namespace, config: Config, records: Records) -> int:
         if taken:
             store(records, person.pid, taken)
     _warn_alike(records, taken)
-    return _tell(args, records.people.get(person.pid), f"{person.name} has {len(args.photos)} more templates")
+    return tell(args, records.people.get(person.pid), f"{person.name} has {len(args.photos)} more templates")
 
 
 def _warn_alike(records: Records, taken: Templates | None) -> None:
@@ -188,19 +177,21 @@ def _list(args: argparse.Namespace, config: Config, records: Records) -> int:
     elif args.quiet:
         print("".join(f"{person.pid}\n" for person in people), end="")
     else:
-        _table(people, config.site.timezone)
+        _table(people, config.site.timezone, records)
     return 0
 
 
-def _table(people: list[Person], zone: str) -> None:
+def _table(people: list[Person], zone: str, records: Records) -> None:
     table = Table("Name", "Id", "Opens by", "Groups", "Valid until", "Remarks", box=None, header_style="bold")
+    cards = set(records.people.roster().cards.values())
+    passes = Counter(one.pid for one in Passbook(records.db).list() if one.opens(now().utc))
     for person in people:
-        means = [f"face ({person.templates})"] * (person.templates > 0) + ["PIN"] * person.has_pin
+        opens_by = means(person, card=person.pid in cards, passes=passes[person.pid])
         remarks = ["suspended"] * person.suspended + ["extended"] * person.extended
         if person.consent is not None and person.consent.expires_at <= now().utc:
             remarks.append("consent expired")
         groups, until = ", ".join(sorted(person.groups)), local(person.valid_until, zone)
-        table.add_row(person.name, person.pid, ", ".join(means) or "nothing", groups, until, ", ".join(remarks))
+        table.add_row(person.name, person.pid, ", ".join(opens_by) or "nothing", groups, until, ", ".join(remarks))
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
     if people:
         console.print(table)
@@ -241,50 +232,27 @@ def _remove(args: argparse.Namespace, config: Config, records: Records) -> int:
     return 0
 
 
-def _set_pin(args: argparse.Namespace, config: Config, records: Records) -> int:
-    person = records.people.find(args.who)
-    chosen = None
-    if args.choose:
-        prompt = f"New PIN for {person.name}: "
-        chosen = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline().strip()
-    digits = records.people.set_pin(person.pid, chosen, by=BY)
-    return _tell(args, person, f"{person.name} has a new PIN", None if args.choose else digits)
-
-
-def _remove_pin(args: argparse.Namespace, config: Config, records: Records) -> int:
-    return _change(args, records, lambda pid: records.people.remove_pin(pid, BY), "has no PIN any more")
-
-
-def _set_card(args: argparse.Namespace, config: Config, records: Records) -> int:
-    text = card_of(args.card).text
-    return _change(args, records, lambda pid: records.people.set_card(pid, text, BY), "has that card now, and no other")
-
-
-def _remove_card(args: argparse.Namespace, config: Config, records: Records) -> int:
-    return _change(args, records, lambda pid: records.people.remove_card(pid, BY), "has no card any more")
-
-
 def _suspend(args: argparse.Namespace, config: Config, records: Records) -> int:
-    return _change(args, records, lambda pid: records.people.suspend(pid, BY), "is suspended")
+    return change(args, records, lambda pid: records.people.suspend(pid, BY), "is suspended")
 
 
 def _resume(args: argparse.Namespace, config: Config, records: Records) -> int:
-    return _change(args, records, lambda pid: records.people.resume(pid, BY), "may enter again")
+    return change(args, records, lambda pid: records.people.resume(pid, BY), "may enter again")
 
 
 def _extended(args: argparse.Namespace, config: Config, records: Records) -> int:
     on = args.state == "on"
     done = "gets more time at the door" if on else "gets the usual time at the door"
-    return _change(args, records, lambda pid: records.people.set_extended(pid, on, BY), done)
+    return change(args, records, lambda pid: records.people.set_extended(pid, on, BY), done)
 
 
 def _rename(args: argparse.Namespace, config: Config, records: Records) -> int:
-    return _change(args, records, lambda pid: records.people.rename(pid, args.name, BY), f"is now {args.name}")
+    return change(args, records, lambda pid: records.people.rename(pid, args.name, BY), f"is now {args.name}")
 
 
 def _groups(args: argparse.Namespace, config: Config, records: Records) -> int:
     done = f"is in: {', '.join(args.group) or 'no group'}"
-    return _change(args, records, lambda pid: records.people.set_groups(pid, args.group, BY), done)
+    return change(args, records, lambda pid: records.people.set_groups(pid, args.group, BY), done)
 
 
 def _valid(args: argparse.Namespace, config: Config, records: Records) -> int:
@@ -293,31 +261,14 @@ def _valid(args: argparse.Namespace, config: Config, records: Records) -> int:
     if start is not None and end is not None and end <= start:
         raise UsageError("--until lies before --from; exchange them")
     done = f"may enter from {local(start, zone, 'now')} until {local(end, zone, 'further notice')}"
-    return _change(args, records, lambda pid: records.people.set_validity(pid, start, end, BY), done)
+    return change(args, records, lambda pid: records.people.set_validity(pid, start, end, BY), done)
 
 
 def _withdraw(args: argparse.Namespace, config: Config, records: Records) -> int:
     done = "withdrew their consent; their templates are deleted"
-    return _change(args, records, lambda pid: records.people.withdraw_consent(pid, BY), done)
+    return change(args, records, lambda pid: records.people.withdraw_consent(pid, BY), done)
 
 
 def _notice(args: argparse.Namespace, config: Config, records: Records) -> int:
     print(json.dumps({"version": NOTICE_VERSION, "text": NOTICE}) if args.json else NOTICE, end="")
-    return 0
-
-
-def _change(args: argparse.Namespace, records: Records, change: Callable[[str], object], done: str) -> int:
-    person = records.people.find(args.who)
-    change(person.pid)
-    return _tell(args, records.people.get(person.pid), f"{person.name} {done}")
-
-
-def _tell(args: argparse.Namespace, person: Person, done: str, digits: str | None = None) -> int:
-    """The result, and a PIN if one was issued: it is shown nowhere else and never again."""
-    if args.json:
-        print(json.dumps(person_fields(person) | ({"digits": digits} if digits else {}), ensure_ascii=False))
-        return 0
-    print(done)
-    if digits:
-        print(f"PIN: {digits}   (shown once; it cannot be read back)")
     return 0

@@ -94,6 +94,7 @@ def person_fields(person: Person) -> dict[str, Any]:
         "valid_until": iso(person.valid_until),
         "added_at": iso(person.added_at),
         "pin": person.has_pin,
+        "duress_pin": person.has_duress_pin,
         "templates": person.templates,
         "consent": consent
         and {

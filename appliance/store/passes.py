@@ -32,6 +32,10 @@ class Issued:
     used: int
     revoked: bool
 
+    def opens(self, utc: float) -> bool:
+        """Whether it opens some door at `utc` (epoch seconds)."""
+        return not self.revoked and self.begin <= utc < self.end and (not self.uses or self.used < self.uses)
+
 
 class Passbook:
     """One per connection, so one per thread. All methods raise StoreError."""

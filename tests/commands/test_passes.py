@@ -76,7 +76,7 @@ def test_a_time_of_day_and_every_door(lintel: Shell, drawn: None, tmp_path: Path
     ("words", "said"),
     [
         (("--from", "2027-02-02", "--until", "2027-01-01"), "ends before it begins"),
-        (("--until", "soon"), "not a day"),
+        (("--until", "soon"), "not a time"),
         (("--until", "2027-01-01Tnoon"), "not a time"),
         ((*DAYS, "--uses", "2000"), "2000 uses"),
         ((*DAYS, "--any-door"), "exactly one door"),

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from appliance.__main__ import main
+from appliance.access.passes import Pass
 from appliance.commands import enrolment
 from appliance.store.consent import NOTICE, NOTICE_VERSION
 from appliance.store.database import FILE, connect
 from appliance.store.events import EventLog
 from appliance.store.faces import gallery
+from appliance.store.passes import Passbook
 from appliance.store.people import People
 from appliance.store.rulebook import Rulebook
+from appliance.system.clock import now
 from appliance.system.keys import DeviceKey
 
 DATA = Path(__file__).parents[1] / "data"
@@ -247,3 +250,28 @@ def test_a_card_is_given_and_taken_away(lintel: Shell) -> None:
     assert "FACILITY:NUMBER" in lintel("people", "set-card", "Ada", "4711", code=2)
     lintel("people", "remove-card", "Ada")
     assert not lintel.people().roster().cards
+
+
+def test_a_pin_for_being_forced_stands_beside_the_ordinary_one(lintel: Shell) -> None:
+    lintel("people", "add", "Ada", "--pin")
+    told = lintel.json("people", "set-duress-pin", "Ada")
+    roster, keys = lintel.people().roster(), DeviceKey.load(lintel.state)
+    assert roster.duress_pins == {keys.pin_digest(str(told["digits"]), lintel.people().pin_salt): told["pid"]}
+    assert (told["pin"], told["duress_pin"]) == (True, True)
+    assert str(told["digits"]) not in lintel("people", "show", "Ada")
+    assert "forced any more" in lintel("people", "remove-duress-pin", "Ada")
+    assert not lintel.people().roster().duress_pins
+    lintel("people", "remove-pin", "Ada")
+    assert "give them one first" in lintel("people", "set-duress-pin", "Ada", code=2)
+
+
+def test_the_list_tells_cards_and_passes_that_open(lintel: Shell) -> None:
+    pid = str(lintel.json("people", "add", "Ada", "--pin")["pid"])
+    lintel("people", "set-card", "Ada", "12:3456")
+    db, at = connect(lintel.state / FILE), now().utc
+    for number, (begin, end, uses) in enumerate([(-9, 99, 0), (-9, -1, 0), (50, 99, 0)]):
+        given = Pass(
+            f"00000000-0000-4000-8000-00000000000{number}", pid, "site", (), int(at + begin), int(at + end), uses
+        )
+        Passbook(db).issue(given, "cli")
+    assert "PIN, card, pass (1)" in lintel("people", "list")
