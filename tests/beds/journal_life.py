@@ -58,7 +58,8 @@ class Acknowledged:
 def moment(ticket: int) -> Moment:
     """Four events a day, so that some grow old; two days from one life to the next."""
     life, number = divmod(ticket, LIFE)
-    return Moment(float(number), START + (2 * life + number / 4) * DAY, ClockQuality.SYNCED)
+    since = (2 * life + number / 4) * DAY
+    return Moment(since, START + since, ClockQuality.SYNCED)
 
 
 def event(ticket: int, dice: random.Random) -> Event:

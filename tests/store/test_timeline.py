@@ -40,7 +40,7 @@ def test_a_leap_ahead_deletes_nothing_until_it_has_lasted(
     now = a_record(log)
     caplog.set_level(logging.WARNING)
     pruned = 0
-    for hour in range(1, int(PROOF_SECONDS // HOUR) + 1):
+    for hour in range(6, int(PROOF_SECONDS // HOUR) + 1, 6):
         wild = moment(now.mono + hour * HOUR, now.utc + leap + hour * HOUR)
         log.append(event(at=wild))
         pruned += log.prune(wild, days=30)
@@ -48,7 +48,7 @@ def test_a_leap_ahead_deletes_nothing_until_it_has_lasted(
             # What was due anyway: time goes on from where it was.
             assert pruned == 30
             assert "the clock leapt ahead" in caplog.text
-    last = moment(wild.mono + HOUR, wild.utc + HOUR)
+    last = moment(wild.mono + 12 * HOUR, wild.utc + 12 * HOUR)
     pruned += log.prune(last, days=30)
     assert (pruned == 60) is (leap > 30 * DAY), "believed in the end"
     assert log.verify_chain().holds
@@ -60,7 +60,7 @@ def test_a_leap_that_is_taken_back_costs_nothing(log: EventLog) -> None:
         wild = moment(now.mono + hour * HOUR, now.utc + 10 * YEAR + hour * HOUR)
         log.append(event(at=wild))
         assert log.prune(wild, days=90) == 0
-    for hour in range(72, 400):
+    for hour in range(72, 400, 24):
         right = moment(now.mono + hour * HOUR, now.utc + hour * HOUR)
         assert log.prune(right, days=90) == 0
     log.settle(range(1, 200))
