@@ -168,6 +168,7 @@ class Report:
             "lock": "released" if door.lock is DoorCommand.RELEASE else "secure",
             "contact": contact,
             "free": door.free,
+            "lockdown": door.lockdown,
             "vision": self.vision,
             "simulated": self.simulated,
             "keypad": "locked_out" if locked_out and self.keypad == "ok" else self.keypad,
