@@ -46,6 +46,7 @@ bench: $(VENV)/.bench
 	$(BIN)/lintel bench
 	$(BIN)/python bench/door.py
 	$(BIN)/python bench/relay.py
+	$(BIN)/python bench/decisions.py
 	$(BIN)/python bench/mqtt.py
 	$(BIN)/python bench/peers.py
 

@@ -16,7 +16,7 @@ from appliance.access.modes import Factor
 from appliance.access.passes import PassEntry, untimely
 from appliance.access.roster import Roster
 from appliance.access.rules import judge
-from appliance.access.verdict import DoorRules, Request, State, Verdict, Why
+from appliance.access.verdict import DoorRules, Request, State, Turns, Verdict, Why
 from appliance.facts import (
     AdminUnlock,
     CardEntry,
@@ -77,6 +77,7 @@ class Known:
     zone: tzinfo = UTC
     """The site's: hours are meant as its wall clocks show them."""
     lockdown: bool = False
+    turns: Turns | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,8 @@ class Answer:
     @property
     def after(self) -> State | None:
         """What to remember from now on; None: nothing has changed."""
-        if self.verdict is None or not (self.waits or (self.decision.granted and self.verdict.granted)):
-            return None
-        return self.verdict.after
+        verdict, granted = self.verdict, self.decision.granted
+        return verdict.after if verdict is not None and (self.waits or (granted and verdict.granted)) else None
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -224,7 +224,7 @@ def _judged(proof: Proof, known: Known, now: Moment) -> Answer:
     if known.roster is None or proof.person is None:
         return Answer(_decision(proof, Reason.NOT_ENROLLED))
     request = Request(proof.person, proof.factor, proof.at, proof.duress)
-    verdict = judge(request, known.roster, known.rules, known.state, now, zone=known.zone)
+    verdict = judge(request, known.roster, known.rules, known.state, now, zone=known.zone, turns=known.turns)
     reason = REASONS.get(verdict.why, Reason.NOT_ENROLLED)
     if verdict.granted or verdict.waits:
         reason = locked_down(known.lockdown) or reason

@@ -78,11 +78,19 @@ class Ledger:
         """Whether the door's mode lets everybody in once somebody has come. False while nobody knows the time."""
         if now.quality is ClockQuality.UNKNOWN or not believable(now.utc):
             return False
-        if self._mode is None or not self._mode[0] <= now.utc < self._mode[1]:
-            change = self.rules.plan.next_change(now.utc, self.zone)
+        return self._turn(now.utc)[2] is Mode.FREE
+
+    def turns(self, utc: float) -> float | None:
+        """When the mode turns next after `utc` (epoch seconds, believable); None: not for a year."""
+        until = self._turn(utc)[1]
+        return until if until < LATEST else None
+
+    def _turn(self, utc: float) -> tuple[float, float, Mode]:
+        if self._mode is None or not self._mode[0] <= utc < self._mode[1]:
+            change = self.rules.plan.next_change(utc, self.zone)
             until = LATEST if change is None else change
-            self._mode = (now.utc, until, self.rules.plan.at(now.utc, self.zone))
-        return self._mode[2] is Mode.FREE
+            self._mode = (utc, until, self.rules.plan.at(utc, self.zone))
+        return self._mode
 
     def _note(self, pid: str, now: Moment) -> Note | None:
         seen = self.state.sightings.get(pid) if self.rules.passback.kind is not Kind.OFF else None

@@ -26,6 +26,7 @@ from appliance.access.verdict import (
     Spoke,
     Stamp,
     State,
+    Turns,
     Verdict,
     Why,
 )
@@ -49,6 +50,7 @@ class Case:
     state: State
     now: Moment
     zone: tzinfo
+    turns: Turns | None = None
 
     @property
     def clock(self) -> bool:
@@ -74,13 +76,22 @@ class Case:
         return bool(self.schedules) and not any(schedule.always for schedule in self.schedules)
 
 
-def judge(request: Request, roster: Roster, rules: DoorRules, state: State, now: Moment, *, zone: tzinfo) -> Verdict:
-    """Weigh one request. Nothing is remembered unless the caller keeps `after`."""
+def judge(
+    request: Request,
+    roster: Roster,
+    rules: DoorRules,
+    state: State,
+    now: Moment,
+    *,
+    zone: tzinfo,
+    turns: Turns | None = None,
+) -> Verdict:
+    """Weigh one request. Nothing is remembered unless the caller keeps `after`. `turns` spares asking the plan."""
     window = rules.factor_seconds
     shown = state.shown.add(request.person, request.factor, request.at, window)
     factors = shown.standing(request.person, now.mono, window)
     person = roster.person(request.person)
-    case = Case(request.person, person, factors, request.factor, request.reader, rules, state, now, zone)
+    case = Case(request.person, person, factors, request.factor, request.reader, rules, state, now, zone, turns)
     fresh = abs(now.mono - request.at) <= window
     first = Spoke(Rule.FRESH, Outcome.ALLOW, Why.FRESH) if fresh else Spoke(Rule.FRESH, Outcome.DENY, Why.STALE)
     reasons = (first, *weigh(case))
@@ -295,5 +306,5 @@ def _waiting(case: Case, shown: Shown, reasons: tuple[Spoke, ...]) -> State:
 
 
 def _free_until(case: Case) -> float:
-    change = case.rules.plan.next_change(case.now.utc, case.zone)
+    change = case.turns(case.now.utc) if case.turns else case.rules.plan.next_change(case.now.utc, case.zone)
     return inf if change is None else case.now.mono + (change - case.now.utc)

@@ -1,6 +1,6 @@
 """What the rules of a door are told, remember and answer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -11,6 +11,9 @@ from appliance.access.modes import check_window as check_factor_window
 from appliance.access.passback import ENTRY, Passback, Sightings
 from appliance.access.schedule import Schedule
 from appliance.access.visitors import Visit
+
+Turns = Callable[[float], float | None]
+"""As `ModePlan.next_change` in the site's zone, remembered from one question to the next: it takes milliseconds."""
 
 
 class Rule(StrEnum):

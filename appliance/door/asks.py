@@ -150,7 +150,14 @@ class Asks:
     def _weigh(self, now: Moment, credential: Asked, lockdown: bool) -> Answer:
         ledger = self._ledger
         known = Known(
-            self._roster, self._lockouts, self._rules, ledger.rules, ledger.state, ledger.zone, lockdown=lockdown
+            self._roster,
+            self._lockouts,
+            self._rules,
+            ledger.rules,
+            ledger.state,
+            ledger.zone,
+            lockdown=lockdown,
+            turns=ledger.turns,
         )
         return decide(credential, known, now)
 

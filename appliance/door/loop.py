@@ -116,6 +116,7 @@ class Loop:
             self._beat_at = now.mono
             self._lock.drive(self._door.lock)  # whatever else may have touched the line
             notify.watchdog()
+            self._asks.free(now)  # when its hours end is worked out now, not while somebody waits
             self._say_dropped()
 
     def _take(self, now: Moment, item: Item) -> None:
