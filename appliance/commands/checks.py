@@ -66,8 +66,14 @@ def models(folder: str) -> Iterator[Finding]:
         yield broken("models", error)
 
 
-def clock() -> Iterator[Finding]:
-    """Schedules, records and certificates lean on it."""
+UNCLOCKED = {
+    "deny": "people with limited hours stay out",
+    "two_factor": "people with limited hours need two factors",
+}
+
+
+def clock(policy: str = "deny") -> Iterator[Finding]:
+    """Schedules, records and certificates lean on it. `policy`: `access.clock_unknown`."""
     now = clocks.now()
     told = datetime.fromtimestamp(now.utc, UTC).strftime("%Y-%m-%d %H:%M UTC")
     if now.utc < clocks.EARLIEST_UTC:
@@ -79,7 +85,7 @@ def clock() -> Iterator[Finding]:
     else:
         yield warn(
             "clock",
-            f"{told}, not set since boot: people with limited hours stay out",
+            f"{told}, not set since boot: {UNCLOCKED[policy]}",
             "let it reach a time server (NTP), or fit a clock with a battery",
         )
 

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from appliance import config as settings
-from appliance.commands import checks, wiring
+from appliance.commands import checks, rulings, wiring
 from appliance.commands.finding import Finding, Status
 from appliance.config import Config
 
@@ -45,15 +45,19 @@ def checklist(config: Config, installed: bool) -> tuple[Iterator[Finding], ...]:
     return (
         checks.settings_in_use(installed),
         checks.models(config.paths.models),
-        checks.clock(),
+        checks.clock(config.access.clock_unknown),
         checks.disk(state, installed),
         checks.key(state, installed),
         checks.database(state),
+        rulings.rules(config),
         wiring.door(config.pins, run_folder),
         wiring.boot_lines(config.pins),
         wiring.keypad(config.keypad),
+        rulings.readers(config.wiegand, config.osdp, config.pins),
+        rulings.panel(config.wiegand, config.osdp_out, config.pins),
         wiring.camera(config.camera, run_folder),
         wiring.broker(config.mqtt, config.site, run_folder),
+        rulings.commands(config.mqtt),
         checks.services(run_folder, installed),
     )
 

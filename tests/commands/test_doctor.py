@@ -51,7 +51,7 @@ def test_a_program_gets_one_object(tmp_path, capsys):
     assert told["ok"] == all(check["status"] != "fail" for check in told["checks"])
     names = [check["name"] for check in told["checks"]]
     assert names == [
-        "settings", "models", "clock", "disk", "key", "database", "lock", "keypad", "camera", "broker",
+        "settings", "models", "clock", "disk", "key", "database", "rules", "lock", "keypad", "camera", "broker",
         "door", "vision", "net",
     ]  # fmt: skip
     for check in told["checks"]:
