@@ -25,7 +25,7 @@ def main(result: Path) -> None:
     facts: dict[str, object] = {}
     result.unlink(missing_ok=True)
     try:
-        for step in (starts, survives_a_freeze, outlives_the_others, takes_an_administrator, seals_its_key, is_removed):
+        for step in STEPS:
             facts[step.__name__] = step()
     except BaseException as error:
         facts["broke"] = repr(error)
@@ -54,7 +54,32 @@ def survives_a_freeze() -> dict[str, object]:
     rest = show("door", "ExecStopPost")
     sh("systemctl", "start", "lintel-door")
     wait(lambda: fresh("door"), 60, "the door again")
-    return {"seconds": seconds, "restarts": restarts, "rest": rest}
+    others = {name: frozen(name) for name in ("vision", "net")}
+    return {"seconds": seconds, "restarts": restarts, "rest": rest, "others": others}
+
+
+def frozen(name: str) -> dict[str, object]:
+    """The same of a neighbour: how long until another process does its duty, and whether the door noticed nothing."""
+    before, door = pid(name), pid("door")
+    os.kill(before, signal.SIGSTOP)
+    began = time.monotonic()
+    wait(lambda: pid(name) not in (0, before) and fresh(name), 90, f"a new {name} process")
+    result = sh("journalctl", "-b", "-u", f"lintel-{name}", "--no-pager", "-o", "cat")
+    return {"seconds": time.monotonic() - began, "told": "atchdog timeout" in result, "door": pid("door") == door}
+
+
+def shows_a_screen() -> dict[str, object]:
+    """Installed and not enabled; systemd here takes every line of it. There is no display to start it on."""
+    return {
+        "enabled": subprocess.run(
+            ["systemctl", "is-enabled", "lintel-screen"], capture_output=True, text=True, check=False
+        ).stdout.strip(),
+        "state": show("screen", "LoadState"),
+        "verify": subprocess.run(
+            ["systemd-analyze", "verify", "lintel-screen.service"], capture_output=True, text=True, check=False
+        ).stderr,
+        "security": sh("systemd-analyze", "security", "lintel-screen", "--no-pager").strip().splitlines()[-1],
+    }
 
 
 def outlives_the_others() -> dict[str, object]:
@@ -109,6 +134,7 @@ def probe(name: str) -> dict[str, object]:
         "capabilities": words["CapEff"],
         "no_new_privileges": words["NoNewPrivs"],
         "seccomp": words["Seccomp"],
+        "scheduling": os.sched_getscheduler(pid(name)),
         "network": os.readlink(f"/proc/{pid(name)}/ns/net") != os.readlink("/proc/1/ns/net"),
     }
 
@@ -166,4 +192,13 @@ def wait(happened: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.2)
 
 
+STEPS = (
+    starts,
+    shows_a_screen,
+    survives_a_freeze,
+    outlives_the_others,
+    takes_an_administrator,
+    seals_its_key,
+    is_removed,
+)
 main(Path(sys.argv[1]))

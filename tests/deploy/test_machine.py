@@ -126,6 +126,8 @@ def test_the_sandbox_is_as_the_unit_says(facts: dict[str, Any], name: str) -> No
     assert int(probe["capabilities"], 16) == 0
     assert (probe["no_new_privileges"], probe["seccomp"]) == ("1", "2")
     assert probe["network"] is (name != "net")
+    # Real time for the door alone, where this kernel gives it to services at all.
+    assert probe["scheduling"] in ({os.SCHED_OTHER, os.SCHED_RR} if name == "door" else {os.SCHED_OTHER})
     assert "ro" in probe["flags"]["/"]
     assert "ro" in probe["flags"]["/run"]
     for place in ("/var/lib/lintel", f"/run/lintel/{name}"):
@@ -138,6 +140,21 @@ def test_a_frozen_door_is_killed_put_to_rest_and_started_again(facts: dict[str, 
     assert freeze["seconds"] < 15
     assert "code=exited" in freeze["rest"]
     assert "status=0" in freeze["rest"]
+
+
+@pytest.mark.parametrize("name", ["vision", "net"])
+def test_a_frozen_neighbour_is_killed_and_started_again(facts: dict[str, Any], name: str) -> None:
+    other = facts["survives_a_freeze"]["others"][name]
+    assert other["told"], "systemd did not say that the watchdog ended it"
+    assert other["door"], "the door's process was replaced"
+    assert other["seconds"] < 30
+
+
+def test_the_screens_unit_waits_to_be_enabled(facts: dict[str, Any]) -> None:
+    screen = facts["shows_a_screen"]
+    assert (screen["enabled"], screen["state"]) == ("disabled", "loaded")
+    assert all("/usr/bin/cog" in line for line in screen["verify"].splitlines())  # which is not installed there
+    assert "OK" in screen["security"]
 
 
 def test_the_door_outlives_everything_else(facts: dict[str, Any]) -> None:
