@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ class Reporter:
         """One frame was looked at. `now` in monotonic seconds."""
         if glimpse.match is not None and not self._doorline.send(glimpse.match):
             log.warning("the door did not take a match: it is not running, or restarting")
+        if glimpse.passing is not None and not self._doorline.send(glimpse.passing):
+            log.warning("the door was not told of who else passed: it is not running, or restarting")
         self._frames += 1
         if not self._ready:
             self._ready = True
@@ -102,6 +105,8 @@ class Reporter:
             "surround": liveness.surround if liveness else None,
             "votes": glimpse.votes,
             "person": glimpse.person,
+            "challenge": asdict(glimpse.challenge) if glimpse.challenge else None,
+            "objection": liveness.objection if liveness else None,
             "stages_ms": {stage: round(ms, 2) for stage, ms in glimpse.stages_ms.items()},
         } | self._fixed()
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from appliance.facts import LivenessVerdict, Match
+from appliance.facts import LivenessVerdict, Match, Passing
+from appliance.vision.challenge import Prompt
 from appliance.vision.quality import Hint
 
 
@@ -26,3 +27,7 @@ class Glimpse:
     stages_ms: dict[str, float] = field(default_factory=dict)
     """Milliseconds of each stage when it last ran: detect, mesh, align, liveness, embed, match."""
     match: Match | None = None
+    challenge: Prompt | None = None
+    """Which way the visitor is to turn the head now."""
+    passing: Passing | None = None
+    """Somebody else went out of view beside the camera."""

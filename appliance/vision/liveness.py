@@ -92,11 +92,17 @@ class SurroundMotion:
         self._shares: list[float] = []
 
     @property
+    def share(self) -> float | None:
+        """Median share of the face's motion that its surround made too; None: too little motion so far."""
+        return median(self._shares) if self._shares else None
+
+    @property
     def verdict(self) -> Surround:
-        """By the median of what was seen so far."""
-        if not self._shares:
+        """By that share."""
+        share = self.share
+        if share is None:
             return Surround.ABSTAINS
-        return Surround.MOVES if median(self._shares) > FOLLOWS else Surround.STILL
+        return Surround.STILL if share <= FOLLOWS else Surround.MOVES
 
     def add(self, pixels: Pixels, mesh: Vector) -> None:
         """The next frame, (h, w, 3) uint8 BGR, with the landmarks of the face in it."""

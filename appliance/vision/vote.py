@@ -6,19 +6,18 @@ person, unknown, or an attack; never silence.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 import numpy as np
 
-from appliance.facts import Face, LivenessVerdict, Match, Surround, Vector
+from appliance.access.liveness import Needs, objection
+from appliance.facts import TEMPLATE_DIMENSIONS, Challenge, Evidence, LivenessVerdict, Match, Surround, Vector
 from appliance.vision.gallery import NOBODY, Candidate, Gallery
+from appliance.vision.rest import SAME_FACE_COSINE
 
 FRAME_SLACK = 0.08
 """A single frame may score this much less than the fused probe must: about one decade of FMR."""
-SAME_FACE_COSINE = 0.55
-"""A template at least this close to those of the visit before it is the same face's. Living people of NUAA: at
-least 0.81 from one stored frame to the next, 0.66 from the first to any; strangers reach 0.48 once in 100,000 pairs."""
 STALE_SECONDS = 0.5
 """Evidence with a longer gap in it is not of one look at the camera."""
 PATIENCE = 2
@@ -37,6 +36,37 @@ class Rules:
     passive_threshold: float
     passive_frames: int
     surround: bool
+    level: str = "standard"
+
+    def needs(self, challenge: Challenge) -> Needs:
+        """What is asked of the layers; before the head was turned, no more than at `standard`."""
+        asked = challenge is not Challenge.NOT_ASKED
+        return Needs(self.level if asked else "standard", self.passive_threshold, self.passive_frames)
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What the layers beside the passive network say of the visit so far."""
+
+    surround: Surround = Surround.ABSTAINS
+    share: float | None = None
+    size: Evidence = Evidence.ABSTAINS
+    width_cm: float | None = None
+    light: Evidence = Evidence.ABSTAINS
+    lit_gain: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What came before the head was turned, which the frames after it must continue."""
+
+    template: Vector
+    """(160,) float32 of length 1: the fused probe of then."""
+    since: float
+    at: float
+    """Monotonic seconds: the first vote's first frame; the end of the challenge."""
+    turns: int
+    """Prompts answered."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +81,8 @@ class Sighting:
     """The verdict on the motion so far."""
     template: Vector | None = None
     """(160,) float32 of length 1, where this frame was embedded."""
+    layers: Layers = field(default_factory=Layers)
+    """The same for the other layers; its `surround` is not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +107,12 @@ class Tally:
 class Vote:
     """One visitor's evidence. A new visitor, or one who may be new, gets a new vote."""
 
-    def __init__(self, rules: Rules, model: str, since: float) -> None:
-        self.since = since
+    def __init__(self, rules: Rules, model: str, since: float, before: Before | None = None) -> None:
+        """`before`: the visitor has just passed the challenge; the face must be the one that began it."""
+        self.since = before.since if before else since
+        self._before = before
+        self._begun = since
+        self._layers = Layers()
         self.tally = Tally(NOBODY, 0, False)
         self._rules = rules
         self._model = model
@@ -89,14 +125,28 @@ class Vote:
     @property
     def verdict(self) -> LivenessVerdict:
         """Liveness so far; not live before `passive_frames` frames were seen, whatever they showed."""
-        seen = len(self._passives)
-        passive = median(self._passives) if seen else 0.0
-        live = (
-            seen >= self._rules.passive_frames
-            and passive >= self._rules.passive_threshold
-            and self._surround is not Surround.MOVES
+        seen, before = len(self._passives), self._before
+        found = LivenessVerdict(
+            live=False,
+            passive=median(self._passives) if seen else 0.0,
+            frames=seen,
+            surround=self._surround,
+            surround_share=self._layers.share if self._surround is not Surround.ABSTAINS else None,
+            challenge=Challenge.PASSED if before else Challenge.NOT_ASKED,
+            turns=before.turns if before else 0,
+            size=self._layers.size,
+            width_cm=self._layers.width_cm,
+            light=self._layers.light,
+            lit_gain=self._layers.lit_gain,
+            level=self._rules.level,
         )
-        return LivenessVerdict(live, passive, seen, self._surround)
+        against = objection(found, self._rules.needs(found.challenge))
+        return replace(found, live=against is None, objection=against)
+
+    @property
+    def template(self) -> Vector:
+        """(160,) float32 of length 1: the fused probe; zeros before the first frame was embedded."""
+        return fused(self._templates) if self._templates else np.zeros(TEMPLATE_DIMENSIONS, np.float32)
 
     def wants(self, at: float, surround: Surround) -> Wanted:
         """What to measure on the good frame taken at `at`.
@@ -123,9 +173,11 @@ class Vote:
         """Whether a sighting can be of the same visitor in the same look: no gap in time, and the same face."""
         if not 0 <= at - self._last <= STALE_SECONDS:
             return False
-        if template is None or not self._templates:
+        if template is None:
             return True
-        return float(template @ fused(self._templates)) >= SAME_FACE_COSINE
+        known = [fused(self._templates)] if self._templates else []
+        known += [self._before.template] if self._before else []
+        return all(float(template @ one) >= SAME_FACE_COSINE for one in known)
 
     def add(self, seen: Sighting, gallery: Gallery, threshold: float) -> Match | None:
         """Take one more frame, which must continue this vote; the Match once it is concluded."""
@@ -133,6 +185,7 @@ class Vote:
         if seen.passive is not None:
             self._passives.append(seen.passive)
         self._surround = seen.surround if self._rules.surround else Surround.ABSTAINS
+        self._layers = seen.layers
         if seen.template is not None:
             self._templates = [*self._templates, seen.template][-self._rules.window :]
             self._embedded += 1
@@ -152,7 +205,7 @@ class Vote:
         return self._match(verdict, threshold) if self._embedded >= rules.window else None
 
     def _waited(self, at: float) -> bool:
-        return not self._rules.surround or at - self.since >= SURROUND_SECONDS
+        return not self._rules.surround or at - self._begun >= SURROUND_SECONDS
 
     def _match(self, verdict: LivenessVerdict, threshold: float) -> Match:
         candidate = self.tally.candidate
@@ -183,38 +236,3 @@ def tally(templates: Sequence[Vector], gallery: Gallery, model: str, threshold: 
         return Tally(candidate, 0, False)
     votes = sum(one.person == candidate.person and one.score >= threshold - FRAME_SLACK for one in frames)
     return Tally(candidate, votes, votes >= rules.votes and candidate.margin >= rules.margin)
-
-
-LEAST_OVERLAP = 0.4
-MOST_GROWTH = 1.4
-AWAY_SECONDS = 0.7
-
-
-def same_place(before: Face, after: Face) -> bool:
-    """Whether two boxes, a few frames apart, can be one head: large overlap and like size."""
-    wide = max(0.0, min(before.x + before.width, after.x + after.width) - max(before.x, after.x))
-    high = max(0.0, min(before.y + before.height, after.y + after.height) - max(before.y, after.y))
-    common = wide * high
-    union = before.width * before.height + after.width * after.height - common
-    growth = after.width / max(before.width, 1e-6)
-    return common >= LEAST_OVERLAP * union and 1 / MOST_GROWTH <= growth <= MOST_GROWTH
-
-
-class Rest:
-    """After a conclusion the same face is left alone until it leaves or the rest is over."""
-
-    def __init__(self, face: Face, at: float, seconds: float) -> None:
-        self._face = face
-        self._seen = at
-        self._until = at + seconds
-
-    def over(self, at: float, nearest: Face | None) -> bool:
-        """`nearest`: the largest near face of a frame taken at `at`, if any. True ends the rest for good."""
-        if at >= self._until:
-            return True
-        if nearest is None:
-            return at - self._seen >= AWAY_SECONDS
-        if not same_place(self._face, nearest):
-            return True
-        self._face, self._seen = nearest, at
-        return False

@@ -5,19 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.facts import TEMPLATE_DIMENSIONS, Face, Match, Surround
+from appliance.facts import TEMPLATE_DIMENSIONS, Match, Surround
 from appliance.vision.gallery import Gallery
 from appliance.vision.vote import (
-    AWAY_SECONDS,
     PATIENCE,
     STALE_SECONDS,
     SURROUND_SECONDS,
-    Rest,
     Rules,
     Sighting,
     Vote,
     fused,
-    same_place,
 )
 
 MODEL = "sha256:0123456789ab"
@@ -273,28 +270,3 @@ def test_whatever_it_sees_a_grant_is_backed_by_enough_of_it(
 def test_every_look_comes_to_a_conclusion(passives: list[float], who: int, surround: Surround) -> None:
     match, _ = play(film([ANNA, BERT, direction(3), direction(4)][who]), passives, surround)
     assert match is not None
-
-
-def face(x: float = 100, y: float = 100, width: float = 150) -> Face:
-    return Face(x, y, width, width, 0.9, np.zeros((6, 2), np.float32))
-
-
-def test_the_same_place() -> None:
-    assert same_place(face(), face(110, 95, 155))
-    assert not same_place(face(), face(260))
-    assert not same_place(face(), face(75, 75, 220))
-
-
-def test_rest_lasts_while_the_face_stays_but_not_for_ever() -> None:
-    rest = Rest(face(), 0.0, 4.0)
-    assert not rest.over(1.0, face(105))
-    assert not rest.over(2.0, face(110))
-    assert not rest.over(3.99, face(115))
-    assert rest.over(4.0, face(115))
-
-
-def test_rest_ends_when_the_face_has_left_or_another_stands_there() -> None:
-    rest = Rest(face(), 0.0, 4.0)
-    assert not rest.over(0.1, None)
-    assert rest.over(AWAY_SECONDS, None)
-    assert Rest(face(), 0.0, 4.0).over(0.1, face(400))
