@@ -1,26 +1,13 @@
 """The door process: who is wired to whom. It starts with a broken store, key or keypad: the way out needs none."""
 
 import logging
-import signal
 from pathlib import Path
 
 from appliance.config import Config
-from appliance.daemons.doorparts import (
-    Part,
-    asks,
-    both,
-    inputs,
-    keep,
-    other_panel,
-    pass_desk,
-    store_opener,
-    uid,
-    watch,
-)
+from appliance.daemons import doorparts as parts
 from appliance.door.feedback import Feedback
 from appliance.door.inbox import Inbox
 from appliance.door.journal import Journal
-from appliance.door.listener import Listener
 from appliance.door.lock import Lock
 from appliance.door.loop import Loop
 from appliance.door.machine import Door
@@ -29,7 +16,6 @@ from appliance.door.pins import open_lines
 from appliance.door.report import Report
 from appliance.door.simulator import Hand
 from appliance.system import clock, notify
-from appliance.system.doorline import Doorline
 from appliance.system.parent import end_with_supervisor
 from appliance.system.priority import run_first
 from appliance.system.status import StatusFile
@@ -46,10 +32,10 @@ def main(config: Config) -> int:
     lock, inbox, pins = Lock(lines.relay, config.door.lock), Inbox(), PinHash()
     hand = Hand(lines.bench) if lines.bench else None
     status, lamps = StatusFile(run / "status.json"), Feedback(lines.lamps)
-    tell = both(status.publish, lamps.told) if lines.lamps else status.publish
-    journal = Journal(store_opener(config, pins), inbox, clock.now)
-    desk = pass_desk(config, inbox)
-    granted, panel = other_panel(config, lines, inbox, lamps)
+    tell = parts.both(status.publish, lamps.told) if lines.lamps else status.publish
+    journal = Journal(parts.store_opener(config, pins), inbox, clock.now)
+    desk = parts.pass_desk(config, inbox)
+    granted, panel = parts.other_panel(config, lines, inbox, lamps)
     report = Report(tell, lines.bench, keypad=config.keypad.source)
     loop = Loop(
         door=Door(config.door.unlock_seconds, config.door.held_seconds, config.door.relock_on_close),
@@ -57,25 +43,22 @@ def main(config: Config) -> int:
         switches=lines.switches,
         inbox=inbox,
         record=journal,
-        asks=asks(config, journal, report, desk),
+        asks=parts.asks(config, journal, report, desk),
         report=report,
         now=clock.now,
         moved=hand.lock_moved if hand else None,
         granted=granted,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: loop.stop())
-    watch(lines.switches.values(), inbox)
-    vision, net = uid(config.users.vision), uid(config.users.net)
-    threads: list[Part] = [journal]
+    parts.on_stop(loop.stop)
+    parts.watch(lines.switches.values(), inbox)
+    threads: list[parts.Part] = [journal]
     threads += ([desk] if desk is not None else []) + panel
-    line, show = run / "doorline.sock", desk.show if desk else None
-    threads.append(Listener(lambda: Doorline(line, vision, net), pins.digest, inbox, show))
+    threads.append(parts.listener(config, run, pins, inbox, desk))
     threads += [lamps] if lines.lamps else []
-    threads += inputs(config, lines, pins, inbox, hand.key if hand else None)
+    threads += parts.inputs(config, lines, pins, inbox, hand.key if hand else None)
     try:
         for thread in threads:
-            keep(thread).start()
+            parts.keep(thread).start()
         loop.run()
         return 0
     except Exception:

@@ -3,6 +3,7 @@
 import logging
 import os
 import pwd
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -20,6 +21,7 @@ from appliance.door.feedback import Feedback
 from appliance.door.inbox import Inbox, Post
 from appliance.door.journal import Store
 from appliance.door.keypad import Keypad, opener
+from appliance.door.listener import Listener
 from appliance.door.osdp import OsdpReader
 from appliance.door.osdpout import OsdpOut
 from appliance.door.panel import Panel, Register, Way
@@ -29,6 +31,7 @@ from appliance.door.pinhash import PinHash
 from appliance.door.pins import Lines, Switch
 from appliance.door.report import Report
 from appliance.errors import LockError, ModelError
+from appliance.system.doorline import Doorline
 from appliance.system.manifest import embedder_id, folder
 
 log = logging.getLogger(__name__)
@@ -116,6 +119,18 @@ def pass_desk(config: Config, inbox: Post) -> PassDesk | None:
         return Papers(Passbook(db), key.verify, db.close)
 
     return PassDesk(open_papers, config.site.site, config.site.door, inbox)
+
+
+def listener(config: Config, run: Path, pins: PinHash, inbox: Post, desk: PassDesk | None) -> Listener:
+    """The thread that hears vision and net, each by its user."""
+    vision, net, path = uid(config.users.vision), uid(config.users.net), run / "doorline.sock"
+    return Listener(lambda: Doorline(path, vision, net), pins.digest, inbox, desk.show if desk else None)
+
+
+def on_stop(stop: Callable[[], None]) -> None:
+    """Call this when the process is told to end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())
 
 
 class Part(Protocol):
