@@ -6,6 +6,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from appliance.access.explain import Explanation, Stretch, explain
+from appliance.access.rules import schedules_of
+from appliance.access.schedule import text_of
 from appliance.commands.actions import WHO, UsageError, tell
 from appliance.commands.asking import Asking, ask
 from appliance.commands.reasons import mark, sentence, short, ways_text
@@ -74,11 +76,24 @@ def _answer(config: Config, asking: Asking, pid: str, name: str, *, now_: bool) 
     else:
         first = f"{name} cannot enter {when}: {'the door is in lockdown' if shut else short(found.why)}"
     lines = [first, *(f"  {mark(spoke):<6} {spoke.rule:<10} {sentence(spoke)}" for spoke in found.reasons)]
+    lines += _special(asking, pid, zone)
     if asking.book.lockdown:
         lines.append("  no     lockdown   nobody comes in until it is lifted (lintel lockdown off)")
     if len(stretches) > 1:
         lines.append(f"From {_time(stretches[0].end, zone)} on: {_stretch(stretches[1])}")
     return told, lines
+
+
+def _special(asking: Asking, pid: str, zone: str) -> list[str]:
+    """Schedules of theirs for which that day is not like others of its name."""
+    if asking.at.quality is ClockQuality.UNKNOWN:
+        return []
+    door, day = asking.door, today_at(zone, asking.at.utc)
+    return [
+        f"  note   holiday    {schedule.name!r} has other hours on {day}: {text_of(schedule.special[day])}"
+        for schedule in schedules_of(door.roster.person(pid), door.rules)
+        if day in schedule.special
+    ]
 
 
 def _with_host(found: Explanation) -> str:

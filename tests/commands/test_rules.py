@@ -1,10 +1,13 @@
 """`lintel rules` on a real store."""
 
+import argparse
+import shlex
 from pathlib import Path
 
 import pytest
 
 from appliance.access.modes import Mode
+from appliance.commands import rules
 from appliance.commands.rules.hours import schedule_of, week_text
 from appliance.errors import LintelError
 from appliance.store.database import FILE, connect
@@ -13,6 +16,7 @@ from appliance.store.rulebook import read
 from tests.commands.test_people import Shell, lintel
 
 __all__ = ["lintel"]
+ROOT = Path(__file__).parents[2]
 OFFICE = ("rules", "schedule", "add", "office hours", "mon-fri", "07:00-18:00", "sat 09:00-13:00")
 ICS = """BEGIN:VCALENDAR\r
 VERSION:2.0\r
@@ -262,3 +266,31 @@ def test_what_is_hardly_meant_so_is_told_with_the_remedy(lintel: Shell, staff: s
     told = faults()
     assert "holidays 'old' are observed by no schedule" in told
     assert "holidays 'old' are known only until 2020-12-31" in told
+
+
+def test_the_commands_of_the_readme_run_as_written(lintel: Shell) -> None:
+    section = (ROOT / "README.md").read_text().split("## Rules\n")[1].split("\n## ")[0]
+    commands = [shlex.split(line)[1:] for line in section.splitlines() if line.startswith("    lintel ")]
+    assert len(commands) == 8
+    for words in commands:
+        said = lintel(*words)
+    assert "Ada Lovelace can enter on Thu 2027-01-07 09:00, by PIN" in said
+
+
+def test_the_commands_of_the_documentation_run_as_written(lintel: Shell) -> None:
+    lintel("people", "add", "Ada Lovelace", "--pin")
+    page = (ROOT / "docs" / "rules.md").read_text()
+    for line in page.splitlines():
+        if line.startswith("    lintel ") and "--event" not in line:
+            words = shlex.split(line)[1:]
+            # No door runs here, so nothing takes a lockdown or an unlock.
+            lintel(*words, code=1 if words[0] in ("lockdown", "unlock") else 0)
+    assert len(lintel.json("rules", "schedule", "list")["schedules"]) == 3  # type: ignore[arg-type]
+
+
+def test_every_thing_and_every_action_is_in_the_documentation() -> None:
+    page = (ROOT / "docs" / "rules.md").read_text()
+    parser = argparse.ArgumentParser()
+    rules.add_arguments(parser)
+    for name in parser._subparsers._group_actions[0].choices:  # type: ignore[union-attr]
+        assert f"`{name}`" in page, name

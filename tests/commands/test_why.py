@@ -124,3 +124,11 @@ def test_a_visit_with_a_host(lintel: Shell, ada: str) -> None:
         "why", "Vic", "--at", f"{MONDAY}T09:00"
     )
     assert "the visit is over" in lintel("why", "Vic", "--at", "2027-01-07T09:00", code=1, both=True)
+
+
+def test_a_holiday_is_named(lintel: Shell, ada: str) -> None:
+    lintel("rules", "holidays", "add", "bavaria", "--country", "DE", "--part", "BY", "--years", "2027")
+    lintel("rules", "schedule", "add", "office", "mon-fri 07:00-18:00", "--holidays", "bavaria", "--replace")
+    said = lintel("why", "Ada", "--at", "2027-01-06T09:00", code=1, both=True)
+    assert "'office' has other hours on 2027-01-06: closed" in said
+    assert "other hours" not in lintel("why", "Ada", "--at", "2027-01-07T09:00")
