@@ -30,12 +30,19 @@ class Asking:
     at: Moment
     passes: frozenset[str] = frozenset()
     """Pids of those whose pass could open this door at `at`."""
+    coming: frozenset[str] = frozenset()
+    """Pids of those whose pass could open it then or later."""
+    cards: frozenset[str] = frozenset()
+    """Pids of those who have a card."""
+
+    def held(self, pid: str) -> frozenset[Factor]:
+        """What this person was given that the roster does not know of."""
+        given = {Factor.CARD: self.cards, Factor.PASS: self.passes}
+        return frozenset(factor for factor, holders in given.items() if pid in holders)
 
     def of(self, pid: str) -> Door:
         """The door, and what else this person was given."""
-        card = {Factor.CARD} if pid in self.door.roster.cards.values() else set()
-        held = card | ({Factor.PASS} if pid in self.passes else set())
-        return replace(self.door, held=frozenset(held))
+        return replace(self.door, held=self.held(pid))
 
     def ahead(self, pid: str, seconds: float = AHEAD_SECONDS) -> list[Stretch]:
         """The answers from `at` on, one stretch after another."""
@@ -60,13 +67,13 @@ def ask(config: Config, records: Records, utc: float | None = None, quality: Clo
     state = replace(ledger.state, sightings=MappingProxyType(seen))
     people = People(records.db, records.keys, records.log, lambda: at)
     door = Door(people.roster(), ledger.rules, zone, state)
-    return Asking(book, door, at, _passes(config, records, at))
+    passes, coming = _passes(config, records, at)
+    return Asking(book, door, at, passes, coming, frozenset(door.roster.cards.values()))
 
 
-def _passes(config: Config, records: Records, at: Moment) -> frozenset[str]:
-    if at.quality is ClockQuality.UNKNOWN:
-        return frozenset()
-    issued = Passbook(records.db).list()
-    return frozenset(
-        one.pid for one in issued if one.opens(at.utc) and (not one.doors or config.site.door in one.doors)
-    )
+def _passes(config: Config, records: Records, at: Moment) -> tuple[frozenset[str], frozenset[str]]:
+    """Whose pass opens this door at that moment, and whose does then or later."""
+    here = [one for one in Passbook(records.db).list() if not one.doors or config.site.door in one.doors]
+    clock = at.quality is not ClockQuality.UNKNOWN
+    opening = frozenset(one.pid for one in here if clock and one.opens(at.utc))
+    return opening, frozenset(one.pid for one in here if one.opens(max(at.utc, one.begin)))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from appliance.access.explain import factors_of, when_can_enter
+from appliance.access.explain import when_can_enter
 from appliance.access.modes import NEEDS, Factor, Mode
 from appliance.commands.asking import Asking
 from appliance.commands.reasons import short
@@ -81,7 +81,7 @@ def shut_out(look: Look) -> Iterator[Fault]:
     plan, zone = door.rules.plan, ZoneInfo(look.timezone)
     if not look.people:
         return
-    held = [factors_of(person.pid, look.asking.of(person.pid)) for person in look.people if not person.suspended]
+    held = {factors(look, person) for person in look.people if not person.suspended}
     told: set[Mode] = set()
     end = begin + NEAR_SECONDS
     for utc, until in pairwise([begin, *sorted({t for t in plan.edges(begin, end, zone) if begin < t < end}), end]):
@@ -101,28 +101,54 @@ def shut_out(look: Look) -> Iterator[Fault]:
 def never(look: Look) -> Iterator[Fault]:
     """People who are not suspended and yet can enter at no time of the coming year."""
     begin = look.asking.at.utc
+    answers: dict[object, str | None] = {}
     for person in look.people:
         ban = look.asking.book.bans.get(person.pid)
         ended = person.valid_until is not None and person.valid_until <= begin
-        if person.suspended or ended or (ban is not None and ban.until is None):
+        if person.suspended or ended or (ban is not None and ban.until is None) or person.pid in look.asking.coming:
             continue
-        door = look.asking.of(person.pid)
-        near = when_can_enter(person.pid, door, begin, begin + NEAR_SECONDS)
-        if any(one.ways for one in near):
-            continue
-        if any(one.ways for one in when_can_enter(person.pid, door, begin, begin + FAR_SECONDS)):
-            continue
-        why = short(near[0].why) if near else "no reason"
-        yield Fault(
-            f"{person.name} ({person.pid[:8]}) can never enter: {why}", f"see lintel why {person.pid[:8]} --week"
-        )
+        alike = _alike_in_rights(look, person)
+        if alike not in answers:
+            nothing = None if factors(look, person) else "they have no face, PIN, card or pass"
+            answers[alike] = nothing or _never(look, person.pid)
+        if (why := answers[alike]) is not None:
+            yield Fault(
+                f"{person.name} ({person.pid[:8]}) can never enter: {why}", f"see lintel why {person.pid[:8]} --week"
+            )
+
+
+def _alike_in_rights(look: Look, person: Person) -> object:
+    """The same for people whom the rules treat alike: on a large site they are asked about once."""
+    book = look.asking.book
+    if person.pid in book.visits or person.pid in book.bans:
+        return person.pid
+    consent = person.consent.expires_at if person.consent else None
+    validity = person.valid_from, person.valid_until
+    return person.groups, factors(look, person), validity, consent, person.pid in book.alike
+
+
+def _never(look: Look, pid: str) -> str | None:
+    """Why this person can never enter; None: they can."""
+    door, begin = look.asking.of(pid), look.asking.at.utc
+    near = when_can_enter(pid, door, begin, begin + NEAR_SECONDS)
+    if any(one.ways for one in near):
+        return None
+    if any(one.ways for one in when_can_enter(pid, door, begin, begin + FAR_SECONDS)):
+        return None
+    return short(near[0].why)
+
+
+def factors(look: Look, person: Person) -> frozenset[Factor]:
+    """What the person has to show."""
+    has = {Factor.FACE: person.templates > 0, Factor.PIN: person.has_pin}
+    return look.asking.held(person.pid) | {factor for factor, there in has.items() if there}
 
 
 def alike(look: Look) -> Iterator[Fault]:
     """Look-alikes whose face alone does not suffice and who have nothing else."""
     for person in look.people:
-        factors = factors_of(person.pid, look.asking.of(person.pid))
-        if person.pid in look.asking.book.alike and factors <= {Factor.FACE} and not person.suspended:
+        marked = person.pid in look.asking.book.alike and not person.suspended
+        if marked and factors(look, person) <= {Factor.FACE}:
             yield Fault(
                 f"{person.name} ({person.pid[:8]}) looks like somebody else and has no second factor",
                 f"lintel people set-pin {person.pid[:8]}, or set-card",

@@ -1,6 +1,7 @@
 """`lintel rules` on a real store."""
 
 import argparse
+import re
 import shlex
 from pathlib import Path
 
@@ -259,8 +260,10 @@ def test_what_is_hardly_meant_so_is_told_with_the_remedy(lintel: Shell, staff: s
     assert "can never enter: outside their hours" in told
     assert f"lintel why {staff[:8]} --week" in told
     lintel("people", "add", "Eve", "--pin")
+    assert "Eve" not in faults()
     lintel("rules", "alike", "add", "Ada", "Eve")
     lintel("people", "remove-pin", "Eve")
+    assert re.search("Eve .* can never enter: they have no face, PIN, card or pass", faults())
     assert "has no second factor" in faults()
     lintel("rules", "holidays", "add", "old", "--country", "DE", "--years", "2020")
     told = faults()
