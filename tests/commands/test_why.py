@@ -3,9 +3,12 @@
 import pytest
 
 from appliance.access.decide import Known, decide
+from appliance.commands.records import iso
 from appliance.facts import ClockQuality, Event, EventType, Moment, PinEntry
 from appliance.store.database import FILE, connect
 from appliance.store.events import EventLog
+from appliance.store.rulebook import Rulebook
+from appliance.system.clock import now
 from tests.commands.test_people import Shell, lintel
 
 __all__ = ["lintel"]
@@ -132,3 +135,19 @@ def test_a_holiday_is_named(lintel: Shell, ada: str) -> None:
     said = lintel("why", "Ada", "--at", "2027-01-06T09:00", code=1, both=True)
     assert "'office' has other hours on 2027-01-06: closed" in said
     assert "other hours" not in lintel("why", "Ada", "--at", "2027-01-07T09:00")
+
+
+def test_who_was_just_let_in_passes_back_until_forgiven(lintel: Shell, ada: str) -> None:
+    lintel.config.write_text(lintel.config.read_text() + '[access]\npassback = "timed"\npassback_seconds = 60\n')
+    lintel("rules", "group", "remove", "staff")
+    seen = now().utc
+    Rulebook(connect(lintel.state / FILE)).note_sighting(ada, "inside", "entry", seen)
+
+    def told(seconds: float, code: int) -> object:
+        return lintel.json("why", "Ada", "--at", iso(seen + seconds), code=code)["why"]
+
+    assert told(30, 1) == "passed_back"
+    assert told(90, 0) == "granted"
+    assert told(-30, 0) == "granted"  # it was not known then
+    lintel("rules", "forgive", "Ada")
+    assert told(30, 0) == "granted"
