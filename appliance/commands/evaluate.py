@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _common(people, required=True)
     shows = kinds.add_parser("liveness", help="attack detection over sequences: APCER, BPCER")
     shows.add_argument("list", type=Path, metavar="MANIFEST.csv", help="columns path,label,attack,group")
+    shows.add_argument("--hand-held", action="store_true", help="the camera moved: leave the surround's motion out")
     _common(shows, required=False)
     large = kinds.add_parser("speed", help="load, search and change a large gallery of invented templates")
     large.add_argument("--people", type=int, default=50_000, metavar="N", help="how many (50000)")
@@ -90,11 +92,12 @@ def _identification(args: argparse.Namespace, config: Config) -> dict[str, Any]:
 def _liveness(args: argparse.Namespace, config: Config) -> dict[str, Any]:
     shows = liveness.read_manifest(args.list, args.images or args.list.parent)
     models = VisionModels.load(_models(config), config.recognition.threads)
+    rules = replace(config.liveness, surround=config.liveness.surround and not args.hand_held)
     outcomes = []
     for done, show in enumerate(shows, 1):
-        outcomes.append(liveness.judge(models, show, config.recognition, config.liveness))
+        outcomes.append(liveness.judge(models, show, config.recognition, rules))
         _progress(done, len(shows))
-    summary = liveness.sum_up(outcomes, models.passive.id)
+    summary = liveness.sum_up(outcomes, models.passive.id, rules)
     if args.report:
         kinds = [np.array([score for one in outcomes if one.sequence.live is live for score in one.passives])
                  for live in (True, False)]  # fmt: skip

@@ -1,9 +1,10 @@
 """Presentation attack detection over sequences: APCER by attack and BPCER (ISO/IEC 30107-3 words, not a
 certified test)."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -11,14 +12,20 @@ from typing import Any
 import cv2
 import numpy as np
 
-from appliance.errors import DatasetError
+from appliance.access.liveness import Needs, objection
+from appliance.errors import DatasetError, ImageError
 from appliance.evaluate import figures
 from appliance.evaluate.dataset import PICTURES, image_path, read_rows
-from appliance.facts import LivenessVerdict, Pixels, Surround
+from appliance.facts import Challenge, LivenessVerdict, Pixels, Surround
 from appliance.settings import LivenessConfig, RecognitionConfig
 from appliance.vision.chain import VisionModels
 from appliance.vision.liveness import SurroundMotion
 from appliance.vision.picture import LOCAL, read_picture
+
+log = logging.getLogger(__name__)
+
+MOST_NAMED = 100
+"""Of the pictures that cannot be read, those that the result names; the log names all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +44,33 @@ class Outcome:
 
     sequence: Presentation
     frames: int
+    """Pictures that could be read."""
     passives: tuple[float, ...]
     """Score of each frame whose largest face was near enough."""
     verdict: LivenessVerdict | None
     """None: no frame had a face to judge, so no response."""
+    corrupt: tuple[Path, ...] = ()
+    """Pictures that could not be read."""
 
 
 def read_manifest(path: Path, images: Path) -> list[Presentation]:
     """CSV with the columns path,label,attack,group; a group is one sequence in order. Raises DatasetError."""
-    grouped: dict[str, list[tuple[str, str, Path]]] = defaultdict(list)
+    grouped: dict[str, Presentation] = {}
     for place, row in read_rows(path, ("path", "label", "attack", "group")):
         label = row["label"].strip()
         if label not in ("live", "attack"):
             raise DatasetError(f"{place}: label = {label!r}: must be live or attack")
-        file = image_path(images, row["path"], place)
-        grouped[row["group"].strip() or str(file)].append((label, row["attack"].strip(), file))
-    found = []
-    for name, rows in grouped.items():
-        label, attack, _ = rows[0]
-        if any((other, kind) != (label, attack) for other, kind, _ in rows):
-            raise DatasetError(f"{path}: group {name!r} mixes labels or attacks: one group is one presentation")
-        found.append(Presentation(name, label == "live", attack or "unnamed", tuple(file for _, _, file in rows)))
+        file = image_path(images, row["path"], f"{place}: path")
+        live, attack, name = label == "live", row["attack"].strip() or "unnamed", row["group"].strip() or str(file)
+        before = grouped.get(name, Presentation(name, live, attack, ()))
+        for column, same in (("label", before.live is live), ("attack", live or before.attack == attack)):
+            if not same:
+                raise DatasetError(
+                    f"{place}: {column} = {row[column]!r}: group {name!r} mixes labels or attacks: "
+                    "one group is one presentation"
+                )
+        grouped[name] = replace(before, paths=(*before.paths, file))
+    found = list(grouped.values())
     if not found:
         raise DatasetError(f"{path}: no rows: list at least one picture or video")
     return found
@@ -68,7 +81,8 @@ def judge(
 ) -> Outcome:
     """Run the layers on every frame of a sequence; the verdict is by all of its frames."""
     passives, motion, frames = [], SurroundMotion(), 0
-    for pixels in pixels_of(sequence):
+    corrupt: list[Path] = []
+    for pixels in pixels_of(sequence, corrupt):
         frames += 1
         faces = models.stages.detector.find(pixels, expected=True)
         face = models.stages.meshed(pixels, faces[0]) if faces and faces[0].width >= recognition.near_face_px else None
@@ -77,28 +91,44 @@ def judge(
         passives.append(models.passive.score(pixels, face.mesh))
         if rules.surround:
             motion.add(pixels, face.mesh)
-    return Outcome(sequence, frames, tuple(passives), _verdict(passives, motion.verdict, frames, rules))
+    return Outcome(sequence, frames, tuple(passives), _verdict(passives, motion, frames, rules), tuple(corrupt))
 
 
 def _verdict(
-    passives: Sequence[float], surround: Surround, frames: int, rules: LivenessConfig
+    passives: Sequence[float], motion: SurroundMotion, frames: int, rules: LivenessConfig
 ) -> LivenessVerdict | None:
-    """Fail closed; a single picture is judged by itself, a sequence needs the frames that the door needs."""
+    """By the door's own rule (`access.liveness`); a single picture is judged by itself, a sequence needs the frames
+    that the door needs.
+
+    A recording cannot be asked to turn its head: at `high` and `strict` that counts as done, which favours attacks.
+    """
     if not passives:
         return None
-    score = median(passives)
-    enough = len(passives) >= min(rules.passive_frames, frames)
-    live = enough and score >= rules.passive_threshold and surround is not Surround.MOVES
-    return LivenessVerdict(live, score, len(passives), surround)
+    turned = Challenge.NOT_ASKED if rules.level == "standard" else Challenge.PASSED
+    found = LivenessVerdict(
+        False, median(passives), len(passives), motion.verdict, motion.share, turned, level=rules.level
+    )
+    needs = Needs(rules.level, rules.passive_threshold, min(rules.passive_frames, frames))
+    against = objection(found, needs)
+    return replace(found, live=against is None, objection=against)
 
 
-def pixels_of(sequence: Presentation) -> Iterator[Pixels]:
-    """Frames in order. Raises ImageError or DatasetError for a file that cannot be read."""
+def pixels_of(sequence: Presentation, corrupt: list[Path]) -> Iterator[Pixels]:
+    """Frames in order; pictures that cannot be read are named, left out and added to `corrupt`.
+
+    Raises DatasetError for a video that cannot be read.
+    """
     for path in sequence.paths:
-        if path.suffix.lower() in PICTURES:
-            yield read_picture(path, LOCAL)
-        else:
+        if path.suffix.lower() not in PICTURES:
             yield from _video(path)
+            continue
+        try:
+            pixels = read_picture(path, LOCAL)
+        except ImageError as error:
+            log.warning("left out of group %r: %s", sequence.name, error)
+            corrupt.append(path)
+            continue
+        yield pixels
 
 
 def _video(path: Path) -> Iterator[Pixels]:
@@ -115,7 +145,7 @@ def _video(path: Path) -> Iterator[Pixels]:
         capture.release()
 
 
-def sum_up(outcomes: Sequence[Outcome], model: str) -> dict[str, Any]:
+def sum_up(outcomes: Sequence[Outcome], model: str, rules: LivenessConfig) -> dict[str, Any]:
     """The printed result. An attack without a response is none that got in; a live one without is a rejection."""
     live = [one for one in outcomes if one.sequence.live]
     attacks: dict[str, list[Outcome]] = defaultdict(list)
@@ -124,18 +154,26 @@ def sum_up(outcomes: Sequence[Outcome], model: str) -> dict[str, Any]:
             attacks[one.sequence.attack].append(one)
     let_in = {kind: sum(_live(one) for one in group) for kind, group in sorted(attacks.items())}
     rejected = sum(not _live(one) for one in live)
+    by_attack = {kind: count / len(attacks[kind]) for kind, count in let_in.items()}
     return {
-        "sequences": len(outcomes),
+        "groups": len(outcomes),
         "live": len(live),
-        "attacks": {kind: len(attacks[kind]) for kind in let_in},
-        "apcer": {kind: count / len(attacks[kind]) for kind, count in let_in.items()},
-        "apcer_95": {kind: figures.wilson(count, len(attacks[kind])) for kind, count in let_in.items()},
+        "attacks": len(outcomes) - len(live),
         "bpcer": rejected / len(live) if live else None,
+        "apcer": max(by_attack.values(), default=None),
+        "apcer_by_attack": by_attack,
+        "abstained": sum(one.verdict is not None and one.verdict.surround is Surround.ABSTAINS for one in outcomes),
+        "level": rules.level,
+        "failures_to_acquire": sum(one.verdict is None for one in outcomes),
+        "attacks_by_kind": {kind: len(attacks[kind]) for kind in let_in},
+        "apcer_95": {kind: figures.wilson(count, len(attacks[kind])) for kind, count in let_in.items()},
         "bpcer_95": figures.wilson(rejected, len(live)),
         "acer": _acer(let_in, attacks, rejected, live),
         "eer_by_frame": _frame_eer(outcomes),
-        "no_response": sum(one.verdict is None for one in outcomes),
+        "hand_held": not rules.surround,
         "surround": {kind.value: _count(outcomes, kind) for kind in Surround},
+        "corrupt": sum(len(one.corrupt) for one in outcomes),
+        "corrupt_files": [str(path) for one in outcomes for path in one.corrupt][:MOST_NAMED],
         "model": model,
     }
 

@@ -168,9 +168,11 @@ def test_liveness_of_pictures_and_a_sequence(capsys: pytest.CaptureFixture[str],
     code, out, _ = run(capsys, config, "liveness", listed(tmp_path, lines), "--images", DATA, "--report", report)
     result = json.loads(out)
     assert code == 0
-    assert (result["sequences"], result["live"], result["attacks"]) == (3, 2, {"print": 1})
+    assert (result["groups"], result["live"], result["attacks"]) == (3, 2, 1)
     assert result["bpcer"] == 0.0
-    assert result["apcer"] == {"print": 1.0}, "a clean picture scores live: it is no attack to this network"
+    assert result["apcer_by_attack"] == {"print": result["apcer"]} == {"print": 1.0}, (
+        "a clean picture scores live: it is no attack to this network"
+    )
     assert (report / "index.html").stat().st_size > 500
 
 
@@ -184,8 +186,8 @@ def test_a_video_is_a_sequence(capsys: pytest.CaptureFixture[str], config: Path,
     lines = ["path,label,attack,group", "v.avi,attack,replay,"]
     code, out, _ = run(capsys, config, "liveness", listed(tmp_path, lines), "--images", tmp_path)
     assert code == 0
-    assert json.loads(out)["attacks"] == {"replay": 1}
-    assert json.loads(out)["no_response"] == 0
+    assert json.loads(out)["attacks_by_kind"] == {"replay": 1}
+    assert json.loads(out)["failures_to_acquire"] == 0
     code, _, err = run(capsys, config, "liveness", listed(tmp_path, [lines[0], "no.avi,live,,"]), "--images", tmp_path)
     assert code == 2
     assert "no.avi" in err
