@@ -24,6 +24,8 @@ class Cue(StrEnum):
     IDLE = "idle"
     GRANTED = "granted"
     DENIED = "denied"
+    MORE = "more"
+    """Nothing refused: a second factor or a host is awaited."""
     OPEN = "open"
     HELD = "held"
     FORCED = "forced"
@@ -53,6 +55,7 @@ PATTERNS: Mapping[Cue, Pattern] = {
     # One long tone for yes and three short ones for no are told apart without eyes and without hearing pitch.
     Cue.GRANTED: Pattern(green=((0.0, 3.0),), buzzer=((0.0, 0.4),), seconds=3.0),
     Cue.DENIED: Pattern(red=((0.0, 2.0),), buzzer=((0.0, 0.1), (0.2, 0.3), (0.4, 0.5)), seconds=2.0),
+    Cue.MORE: Pattern(green=((0.0, 0.3), (0.6, 0.9), (1.2, 1.5)), buzzer=((0.0, 0.1),), seconds=1.8),
     Cue.OPEN: Pattern(green=_ALWAYS, seconds=1.0, repeats=True),
     Cue.HELD: Pattern(red=((0.0, 0.5),), buzzer=((0.0, 0.1),), seconds=1.0, repeats=True),
     Cue.FORCED: Pattern(red=((0.0, 0.15), (0.3, 0.45)), buzzer=((0.0, 0.3),), seconds=0.6, repeats=True),
@@ -96,6 +99,8 @@ def answer(before: Mapping[str, Any], status: Mapping[str, Any]) -> Cue | None:
     given = status.get("answer")
     if not given or given == before.get("answer") or standing(status) in (Cue.FORCED, Cue.RELEASED):
         return None
+    if given["why"] in (Reason.SECOND_FACTOR, Reason.ESCORT_MISSING):
+        return Cue.MORE
     return Cue.GRANTED if given["why"] == Reason.GRANTED else Cue.DENIED
 
 
@@ -125,7 +130,7 @@ class Feedback(threading.Thread):
             fresh = answer(self._status, status)
             rest = standing(status)
             over = wait(self._cue, now - self._since) is None
-            passing = self._cue in (Cue.GRANTED, Cue.DENIED) and not over and rest in (Cue.IDLE, Cue.OPEN)
+            passing = self._cue in (Cue.GRANTED, Cue.DENIED, Cue.MORE) and not over and rest in (Cue.IDLE, Cue.OPEN)
             cue = fresh or (self._cue if passing else rest)
             if fresh or cue is not self._cue:
                 self._begin(cue, now)

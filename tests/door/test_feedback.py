@@ -49,7 +49,7 @@ def test_yes_and_no_differ_in_light_and_in_rhythm():
 
 
 def test_every_state_has_a_cue_and_an_alarm_is_not_interrupted():
-    assert {standing({"state": state.value}) for state in State} == set(Cue) - {Cue.GRANTED, Cue.DENIED}
+    assert {standing({"state": state.value}) for state in State} == set(Cue) - {Cue.GRANTED, Cue.DENIED, Cue.MORE}
     assert answer({}, {"state": "UNLOCKED", "answer": GRANTED}) is Cue.GRANTED
     assert answer({"answer": GRANTED}, {"state": "LOCKED", "answer": GRANTED}) is None
     assert answer({"answer": GRANTED}, {"state": "LOCKED", "answer": DENIED}) is Cue.DENIED
@@ -112,3 +112,11 @@ def test_no_answer_is_missed_however_fast_they_come():
         lamp = red if denied else green
         eventually(lambda lamp=lamp: lamp.told and lamp.told[-1])
     feedback.close()
+
+
+@pytest.mark.parametrize("why", ["second_factor", "escort_missing"])
+def test_what_is_still_missing_is_no_refusal(why):
+    status = {"state": "LOCKED", "answer": {"n": 1, "why": why}}
+    assert answer({}, status) is Cue.MORE
+    assert not any(levels(Cue.MORE, tenths / 10)["red"] for tenths in range(30))
+    assert levels(Cue.MORE, 0.05) == {"green": True, "red": False, "buzzer": True}
