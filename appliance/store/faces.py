@@ -106,20 +106,21 @@ def _rows(db: Database, model: str, only: Collection[str] | None) -> Iterable[_R
 def _opened(
     keys: Keys, rows: Iterable[_Row], model: str, wrapped: dict[bytes, bytes], standing: set[int]
 ) -> tuple[list[str], list[bytes]]:
-    """Owner and bytes of each template that can be unsealed. A person's key is unwrapped once."""
-    sealers: dict[bytes, tuple[str, Sealer]] = {}
+    """Owner and bytes of each template that can be unsealed. A person's templates mostly lie side by side."""
     pids: list[str] = []
     plain: list[bytes] = []
     damaged: dict[str, StoreError] = {}
+    last, pid = b"", ""
+    sealer: Sealer | None = None
     for owner, number, consent, sealed in rows:
         if consent not in standing or owner not in wrapped:
             continue
-        pid = ""
         try:
-            if owner not in sealers:
-                pid = owner.decode(errors="replace")
-                sealers[owner] = pid, keys.person(pid, wrapped[owner])
-            pid, sealer = sealers[owner]
+            if owner != last:
+                last, pid, sealer = owner, owner.decode(errors="replace"), None
+                sealer = keys.person(pid, wrapped[owner])
+            if sealer is None:
+                continue
             found = sealer.unseal(sealed, place(pid, number.decode(errors="replace"), model))
             if len(found) != TEMPLATE_BYTES:
                 raise StoreError(f"a template of {len(found)} bytes: must be {TEMPLATE_BYTES}; enrol this person again")
@@ -128,6 +129,6 @@ def _opened(
             continue
         plain.append(found)
         pids.append(pid)
-    for pid, fault in damaged.items():
-        log.error("a template of %s matches nobody: %s; enrol them again", pid, fault)
+    for who, fault in damaged.items():
+        log.error("a template of %s matches nobody: %s; enrol them again", who, fault)
     return pids, plain
