@@ -7,7 +7,7 @@ frames; only the light is made up.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,14 +54,19 @@ SCRIPT = (
 CYCLE = sum(seconds for _, seconds in SCRIPT)
 
 
-def scene_at(seconds: float) -> Scene:
+Script = Sequence[tuple[str, float]]
+"""Scenes and their seconds. Beside those of SCRIPT: `poster`, the stranger's face on the wall, and `two`, who come
+together."""
+
+
+def scene_at(seconds: float, script: Script = SCRIPT) -> Scene:
     """The scene that far into the run."""
-    left = seconds % CYCLE
-    for name, length in SCRIPT:
+    left = seconds % sum(length for _, length in script)
+    for name, length in script:
         if left < length:
             return Scene(name, left)
         left -= length
-    return Scene(SCRIPT[0][0], 0.0)
+    return Scene(script[0][0], 0.0)
 
 
 def resident_pictures() -> list[Path]:
@@ -72,7 +77,15 @@ def resident_pictures() -> list[Path]:
 class Visitors:
     """Draws the script at a steady rate, as a camera would; never ends."""
 
-    def __init__(self, width: int = 640, height: int = 480, rate: float = 30.0, realtime: bool = True) -> None:
+    def __init__(
+        self,
+        width: int = 640,
+        height: int = 480,
+        rate: float = 30.0,
+        realtime: bool = True,
+        script: Script = SCRIPT,
+    ) -> None:
+        self._script = script
         self._size = (width, height)
         self._rate = rate
         self._pace = Pace(rate, realtime)
@@ -86,23 +99,31 @@ class Visitors:
         # What a sensor adds: without it a still scene would be one frozen frame.
         self._noise = [rng.integers(0, 5, (height, width, 3), np.uint8) for _ in range(NOISE_TILES)]
         self._scratch = Scratch(width * height)
-        self.scene = SCRIPT[0][0]
+        self.scene = script[0][0]
 
     def frames(self) -> Iterator[Frame]:
         """In real time the latest frame, for ever."""
         for seq in self._pace.ticks():
-            self.scene = scene_at(seq / self._rate).name
+            self.scene = scene_at(seq / self._rate, self._script).name
             yield Frame(seq, time.monotonic(), self.draw(seq))
 
     def draw(self, seq: int) -> Pixels:
         """Frame number `seq`, (height, width, 3) uint8 BGR; the same number draws the same frame."""
         at = seq / self._rate
-        scene = scene_at(at)
+        scene = scene_at(at, self._script)
         # The wall and the sensor's noise in one pass, into a picture of its own.
         pixels: Pixels = cv2.add(self._wall, self._noise[seq % NOISE_TILES])
         who = {"resident": self._resident, "stranger": self._stranger, "photo": self._photo}.get(scene.name)
         if who is not None:
             who.paste(pixels, self._pose(who, scene, at), self._scratch)
+        if scene.name == "two":
+            for one, aside in ((self._stranger, 0.27), (self._resident, -0.25)):
+                pose = self._pose(one, scene, at + aside)
+                pose[0, 2] += aside * self._size[0]
+                one.paste(pixels, pose, self._scratch)
+        if scene.name == "poster":
+            pose = self._pose(self._stranger, Scene("poster", WALK), 0.0)
+            self._stranger.paste(pixels, pose, self._scratch)
         return pixels
 
     def _pose(self, who: "Cutout", scene: Scene, at: float) -> Vector:

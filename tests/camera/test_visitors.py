@@ -85,3 +85,19 @@ def test_the_photo_is_not_alive(conclusions):
 
 def test_nobody_else_is_seen(conclusions):
     assert set(conclusions) == {"resident", "stranger", "photo"}
+
+
+def test_two_who_come_together_are_decided_upon_one_by_one_and_a_poster_seldom():
+    models = VisionModels.load()
+    shots = [enrol_file(models.stages, path) for path in resident_pictures()]
+    gallery = Gallery.of(["resident"] * len(shots), np.stack([shot.template for shot in shots]), shots[0].model)
+
+    def decisions(script, seconds):
+        chain = Chain(models, gallery, RecognitionConfig(), LivenessConfig())
+        visitors = Visitors(rate=10, realtime=False, script=script)
+        glimpses = [chain.step(Frame(seq, 100 + seq / 10, visitors.draw(seq))) for seq in range(seconds * 10)]
+        return [glimpse.match for glimpse in glimpses if glimpse.match]
+
+    both = decisions((("two", 5.5), ("empty", 2.0)), 6)
+    assert sorted(str(match.person) for match in both) == ["None", "resident"]
+    assert len(decisions((("poster", 60.0),), 20)) <= 3
