@@ -68,21 +68,19 @@ find_board() {
 
 # Requirements and Debian packages of the board.
 choose_parts() {
-    packages='python3-venv'
-    requirements=runtime.txt
+    # The compiler is for evdev, a USB keypad's driver: no wheels.
+    packages='python3-venv gcc libc6-dev python3-dev'
+    requirements=$board.txt
     site_packages=''
     case $board in
     pi4 | pi5)
         # libcamera's bindings exist only as Debian packages; the rest comes from the pins.
-        # The compilers are for evdev, python-prctl and, past Python 3.11, lgpio: no wheels.
-        packages="$packages python3-libcamera python3-kms++ gcc libc6-dev python3-dev libcap-dev swig"
+        # Compiled as well: python-prctl and, past Python 3.11, lgpio.
+        packages="$packages python3-libcamera python3-kms++ libcap-dev swig"
         requirements=pi.txt
         site_packages=--system-site-packages
         ;;
-    jetson-orin-nano)
-        packages="$packages gcc libc6-dev python3-dev"
-        requirements=jetson.txt
-        ;;
+    jetson-orin-nano) requirements=jetson.txt ;;
     debian) ;;
     *) die "--board $board is unknown: pi4, pi5, jetson-orin-nano, debian" ;;
     esac

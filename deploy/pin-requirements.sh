@@ -14,3 +14,4 @@ pin pyproject.toml --extra dev -c $out/runtime.txt -o $out/dev.txt
 pin pyproject.toml --extra dev --extra bench -c $out/dev.txt -o $out/bench.txt
 pin pyproject.toml --extra pi -c $out/runtime.txt -o $out/pi.txt
 pin pyproject.toml --extra jetson -c $out/runtime.txt -o $out/jetson.txt
+pin pyproject.toml --extra debian -c $out/runtime.txt -o $out/debian.txt

@@ -13,8 +13,9 @@ from appliance.commands.rulecheck import Look, faults, unreadable
 from appliance.commands.rules.book import book_of
 from appliance.config import Config
 from appliance.daemons.orders import public_key
+from appliance.door.osdpline import library as osdp_library
 from appliance.door.osdpline import read_key
-from appliance.errors import ConfigError, KeyFileError, LintelError
+from appliance.errors import ConfigError, KeyFileError, LintelError, ReaderError
 from appliance.settings import MqttConfig, OsdpConfig, OsdpOutConfig, PinsConfig, WiegandConfig
 from appliance.store import database as store
 from appliance.store.bookreading import in_lockdown
@@ -99,8 +100,9 @@ def _line(name: str, line: OsdpConfig | OsdpOutConfig) -> Finding:
     if not os.access(line.device, os.R_OK | os.W_OK):
         return fail(name, f"{line.device} may not be used", AS_ROOT)
     try:
+        osdp_library()
         read_key(Path(line.key_file))
-    except KeyFileError as error:
+    except (ReaderError, KeyFileError) as error:
         return broken(name, error)
     told = f"OSDP on {line.device}, {line.baud} baud, address {line.address}, key in place"
     if line.device.startswith(("/dev/ttyUSB", "/dev/ttyACM")):

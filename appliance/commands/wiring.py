@@ -11,7 +11,8 @@ from typing import Any
 from appliance.commands import gpiolines
 from appliance.commands.checks import AS_ROOT, SILENT_SECONDS, heard
 from appliance.commands.finding import Finding, broken, fail, ok, warn
-from appliance.errors import BrokerError, CameraError
+from appliance.door.keypad import library as evdev_library
+from appliance.errors import BrokerError, CameraError, KeypadError
 from appliance.facts import Frame
 from appliance.fleet import topics
 from appliance.fleet.broker import Broker, Will
@@ -87,7 +88,15 @@ def keypad(config: KeypadConfig) -> Iterator[Finding]:
     elif config.device and not os.access(config.device, os.R_OK):
         yield fail("keypad", f"{config.device} may not be read", AS_ROOT)
     else:
-        yield ok("keypad", config.device or "the first USB keypad found")
+        yield _usb(config)
+
+
+def _usb(config: KeypadConfig) -> Finding:
+    try:
+        evdev_library()
+    except KeypadError as error:
+        return broken("keypad", error)
+    return ok("keypad", config.device or "the first USB keypad found")
 
 
 def camera(config: CameraConfig, run: Path, seconds: float = CAMERA_SECONDS) -> Iterator[Finding]:

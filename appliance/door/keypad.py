@@ -64,15 +64,23 @@ class TerminalKeys:
         """See Keys."""
 
 
+def library() -> Any:
+    """The package evdev. Raises KeypadError: it is not installed."""
+    try:
+        import evdev  # noqa: PLC0415 - only where a keypad is wired
+    except ImportError:
+        raise KeypadError(
+            "a USB keypad needs the package evdev; run deploy/install.sh again, or pip install evdev"
+        ) from None
+    return evdev
+
+
 class EvdevKeys:
     """A USB keypad, for this process alone."""
 
     def __init__(self, path: str) -> None:
         """`path` empty: the first device that has all ten digits. Raises KeypadError: none there, not readable."""
-        try:
-            import evdev  # noqa: PLC0415 - only where a keypad is wired
-        except ImportError:
-            raise KeypadError("a USB keypad needs the package evdev; install lintel[pi]") from None
+        evdev = library()
         self._keys: dict[int, str] = {
             evdev.ecodes.ecodes[n]: k for n, k in KEY_NAMES.items() if n in evdev.ecodes.ecodes
         }
@@ -139,6 +147,7 @@ class Keypad(threading.Thread):
     def run(self) -> None:
         """Until close(), or the terminal's end."""
         while not self._ending.is_set():
+            self._pad.forget()  # however the last turn ended, half a PIN from before it is nobody's
             try:
                 if self._read_all():
                     self._tell("none")
@@ -147,7 +156,6 @@ class Keypad(threading.Thread):
                 if self._state != "lost":
                     log.warning("%s", error)
                 self._tell("lost")
-            self._pad.forget()
             self._ending.wait(RETRY_SECONDS)
 
     def close(self) -> None:

@@ -33,7 +33,9 @@ def library() -> Any:
         osdp: Any = import_module("osdp")
         osdp.LibFlag.EnforceSecure  # noqa: B018 - another package bears the same name, and has no such flag
     except (ImportError, AttributeError):
-        raise ReaderError("OSDP needs the package libosdp; install it: pip install libosdp") from None
+        raise ReaderError(
+            "OSDP needs the package libosdp; run deploy/install.sh again, or pip install libosdp"
+        ) from None
     return osdp
 
 

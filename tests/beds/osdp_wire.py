@@ -1,4 +1,7 @@
-"""OSDP on the wire, written from IEC 60839-11-5 alone: a peripheral and a panel that share no line with libosdp.
+"""OSDP on the wire: a peripheral and a panel of our own, independent of libosdp.
+
+They share no line with it. They were written with the source of python-osdp known, so they are no
+third reading of IEC 60839-11-5: where python-osdp is wrong about it, these may be too.
 
 A test bed: both can be made to misbehave. Bytes of a packet: 0x53, address (reply: 0x80 more),
 length (2, little-endian), control (sequence, 0x04 CRC, 0x08 security block), the security block,

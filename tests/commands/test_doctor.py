@@ -7,10 +7,12 @@ import os
 import shutil
 import socket
 import struct
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -360,13 +362,18 @@ def test_boot_lines_of_a_machine_without_any(tmp_path):
     assert not list(wiring.boot_lines(PinsConfig(driver="mock"), tmp_path / "config.txt"))
 
 
-def test_keypads(tmp_path):
+def test_keypads(tmp_path, monkeypatch):
     device = tmp_path / "usb-event-kbd"
     config = KeypadConfig(source="evdev", device=str(device))
     assert one(wiring.keypad(KeypadConfig())).status == "ok"
     assert one(wiring.keypad(KeypadConfig(source="terminal"))).status == "warn"
     assert "plug it in" in one(wiring.keypad(config)).remedy
     device.touch()
+    monkeypatch.setitem(sys.modules, "evdev", None)
+    missing = one(wiring.keypad(config))
+    assert (missing.status, "evdev" in missing.detail) == ("fail", True)
+    assert "deploy/install.sh" in missing.remedy
+    monkeypatch.setitem(sys.modules, "evdev", ModuleType("evdev"))
     assert one(wiring.keypad(config)).status == "ok"
     if os.geteuid():
         device.chmod(0)

@@ -1,6 +1,7 @@
 """`lintel doctor` on who is let in."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def test_wiegand_lines_on_simulated_pins_read_nothing() -> None:
 
 
 @pytest.mark.parametrize("end", ["reader", "panel"])
-def test_an_osdp_line_and_its_key(tmp_path: Path, end: str) -> None:
+def test_an_osdp_line_and_its_key(tmp_path: Path, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def look(device: str, key: Path) -> Finding:
         if end == "reader":
             return one(rulings.readers(NO_WIEGAND, OsdpConfig(device=device, key_file=str(key)), REAL))
@@ -96,6 +97,8 @@ def test_an_osdp_line_and_its_key(tmp_path: Path, end: str) -> None:
     assert "chmod 0600" in look(device, key).remedy + look(device, key).detail
     key.chmod(0o600)
     assert look(device, key).status == "ok"
+    monkeypatch.setitem(sys.modules, "osdp", None)
+    assert (look(device, key).status, "deploy/install.sh" in look(device, key).remedy) == ("fail", True)
     os.close(master)
     os.close(slave)
 

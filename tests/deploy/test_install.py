@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from appliance import config
 
 ROOT = Path(__file__).parents[2]
+BOARDS = ("pi.txt", "jetson.txt", "debian.txt")
 STOCK = "# stock\ndtparam=audio=on\n\n[pi4]\narm_boost=1"  # no newline at the end, as editors leave it
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("systemd-sysusers"), reason="needs root and systemd's tools"
@@ -151,6 +153,18 @@ def test_a_dry_run_touches_nothing(target: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert everything(target) == before
     assert "+ systemctl --quiet" in done.stdout
+
+
+@pytest.mark.parametrize("board", ["pi4", "pi5", "jetson-orin-nano", "debian"])
+def test_every_board_gets_what_a_usb_keypad_and_an_osdp_line_need(board: str) -> None:
+    """Pinned with a hash; evdev has no wheels and is compiled."""
+    done = script("install.sh", "--dry-run", "--board", board)
+    assert done.returncode == 0, done.stderr
+    (name,) = {word for word in done.stdout.split() if word.startswith(str(ROOT)) and word.endswith(BOARDS)}
+    pins = Path(name).read_text()
+    for package in ("evdev", "libosdp"):
+        assert re.search(rf"^{package}==[\d.]+ \\\n    --hash=sha256:", pins, re.MULTILINE), package
+    assert re.search(r"^    packages='.*\bgcc libc6-dev python3-dev\b", (ROOT / "deploy/install.sh").read_text(), re.M)
 
 
 @pytest.mark.parametrize(

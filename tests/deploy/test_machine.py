@@ -114,6 +114,11 @@ def test_installing_twice_builds_once(installed: tuple[str, str], machine: Path)
     assert len(list((machine / "opt/lintel-releases").iterdir())) == 1
 
 
+def test_a_usb_keypad_and_an_osdp_line_need_nothing_more(installed: tuple[str, str], machine: Path) -> None:
+    words = "import evdev, osdp; evdev.ecodes.KEY_1, osdp.LibFlag.EnforceSecure"
+    inside(machine, "/opt/lintel/bin/python", "-c", words)
+
+
 def test_all_three_start_under_their_own_users_and_doctor_agrees(facts: dict[str, Any]) -> None:
     started = facts["starts"]
     assert started["users"] == {name: f"lintel-{name}:lintel" for name in DAEMONS}

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import pytest
 
+from appliance.daemons import doorparts
 from appliance.door import keypad as keypads
 from appliance.door.inbox import KeypadState, PinUnusable
 from appliance.door.keypad import EvdevKeys, Keypad, TerminalKeys, opener
@@ -102,6 +103,8 @@ class Plug:
         if not self.keys:
             raise KeypadError("keypad is gone; plug it in again")
         keys, self.keys = self.keys[0], self.keys[1:]
+        if isinstance(keys, Exception):
+            raise keys
         return keys
 
     def close(self):
@@ -121,6 +124,20 @@ def test_unplugged_is_told_once_retried_and_the_digits_forgotten(monkeypatch, ca
     assert [item.state for item in post.of(KeypadState)] == ["ok", "lost", "ok", "lost", "ok", "lost"]
     assert plug.closed == 3
     assert not any("123456" in record.getMessage() for record in caplog.records)
+
+
+def test_half_a_pin_from_before_a_breakdown_is_forgotten(monkeypatch, caplog):
+    """Not unplugged but broken, in a way nobody foresaw: `keep` starts the thread's work anew."""
+    monkeypatch.setattr(keypads, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(doorparts, "AGAIN_SECONDS", 0.01)
+    post, plug = RecordingPost(), Plug([["123", RuntimeError("no driver foresaw this")], ["456#", ""], []])
+    pad = doorparts.keep(Keypad(plug.open, 10.0, digest, post))
+    pad.start()
+    (entry,) = eventually(lambda: post.of(PinEntry))
+    pad.close()
+    pad.join(2)
+    assert entry.digest == digest("456")
+    assert "keypad broke" in caplog.text
 
 
 def test_a_source_for_each_setting():

@@ -1,4 +1,4 @@
-"""The appliance as another panel's OSDP reader: over a pty, against a panel that shares no line with libosdp."""
+"""The appliance as another panel's OSDP reader: over a pty, against a panel independent of libosdp."""
 
 import contextlib
 import os

@@ -1,7 +1,7 @@
 """What a reader may put on the wire, and what the door makes of it.
 
-The reader is written from the standard alone (`tests/beds/osdp_wire.py`), so two implementations meet
-here; and it misbehaves. Whatever it does: an event or silence, never an unlock, and the next card is read.
+The reader is independent of libosdp (`tests/beds/osdp_wire.py`), so two implementations meet here; and it
+misbehaves. Whatever it does: an event or silence, never an unlock, and the next card is read.
 """
 
 import contextlib
