@@ -22,6 +22,7 @@ COMMANDS = {
     "events": "show the record of decisions",
     "doctor": "check this machine and say what to do",
     "bench": "measure the face chain on this machine",
+    "calibrate": "set the threshold by the site's own enrolled faces",
     "evaluate": "measure error rates on a folder of pictures",
 }
 MODULES = {"pass": "passes"}

@@ -10,6 +10,7 @@ from sqlite_utils import Database
 from appliance.config import Config
 from appliance.errors import KeyFileError, StoreError
 from appliance.facts import TEMPLATE_DIMENSIONS, Moment
+from appliance.store.calibration import load
 from appliance.store.database import FILE, connect, data_version
 from appliance.store.faces import consents_ending, faces_changed, faces_version, gallery
 from appliance.system import clock
@@ -38,9 +39,11 @@ class Enrolled:
         self._read_at = float("-inf")
         self._read_utc = 0.0
         self._broken = ""
+        self.site: tuple[tuple[float, float], ...] = ()
+        """The site's own (FMR, cosine) table, if it was calibrated with this model."""
 
     def fresh(self, now: float) -> Gallery | None:
-        """The gallery if it has changed since the last call, else None. It may be the same one, changed in place."""
+        """The gallery if it or `site` has changed since the last call, else None; perhaps the same one, changed."""
         if self._broken and now - self._read_at < RETRY_SECONDS:
             return None
         try:
@@ -49,7 +52,10 @@ class Enrolled:
             seen = data_version(self._db)
             if self._gallery is not None and seen == self._seen and now - self._read_at < REFRESH_SECONDS:
                 return None
-            changed = self._changed(self._db)
+            calibrated = load(self._db, self._model)
+            site = calibrated.bounds if calibrated else ()
+            changed = self._changed(self._db) or site != self.site
+            self.site = site
             self._seen, self._read_at = seen, now
         except (StoreError, KeyFileError) as error:
             return self._nobody(str(error), now)

@@ -62,7 +62,7 @@ def _watch(config: Config, chain: Chain, reporter: Reporter, stop: threading.Eve
             if frame.taken_at >= reload_at:
                 reload_at = frame.taken_at + RELOAD_SECONDS
                 if (gallery := enrolled.fresh(frame.taken_at)) is not None:
-                    chain.set_gallery(gallery)
+                    chain.set_gallery(gallery, enrolled.site)
             glimpse = chain.step(frame)
             reporter.saw(glimpse, time.monotonic(), camera)
             if passes is not None and (shown := passes.look(frame, glimpse.stage)) is not None:

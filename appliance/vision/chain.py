@@ -8,7 +8,7 @@ checking    the face is near, frontal, sharp and well lit: liveness and template
 resting     everybody near has been decided upon; a newcomer, or whoever changes, is asked
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random, SystemRandom
 from time import thread_time
@@ -20,7 +20,7 @@ from appliance.vision.align import Roi, face_of_mesh
 from appliance.vision.bench import Bench
 from appliance.vision.challenge import HeadTurns, schedule
 from appliance.vision.crowd import Crowd, Track, same_place
-from appliance.vision.gallery import Gallery, threshold
+from appliance.vision.gallery import Gallery, strictest
 from appliance.vision.glimpse import Glimpse
 from appliance.vision.intent import looks
 from appliance.vision.passing import Doorway
@@ -97,10 +97,10 @@ class Chain:
         """The cosine that a fused probe must reach with the present gallery."""
         return self._threshold
 
-    def set_gallery(self, gallery: Gallery) -> None:
-        """From the next step on; a vote under way goes on with it."""
-        self._gallery = gallery
-        self._threshold = threshold(self._bench.fmr_table, len(gallery), self._recognition.target_fpir)
+    def set_gallery(self, gallery: Gallery, site: Sequence[tuple[float, float]] = ()) -> None:
+        """From the next step on; a vote under way goes on with it. `site`: the site's own table, if calibrated."""
+        self._gallery, target = gallery, self._recognition.target_fpir
+        self._threshold = strictest(self._bench.fmr_table, site, len(gallery), target)
 
     def step(self, frame: Frame) -> Glimpse:
         """Look at one frame. Frames come in order; a gap, or one out of order, ends the visit."""

@@ -194,3 +194,14 @@ def threshold(table: Sequence[tuple[float, float]], people: int, target_fpir: fl
     step = next((i for i in range(1, len(points)) if points[i][0] <= wanted), len(points) - 1)
     (x0, y0), (x1, y1) = points[step - 1], points[step]
     return y0 + (y1 - y0) * (wanted - x0) / (x1 - x0) + FUSED_SHIFT
+
+
+def strictest(
+    table: Sequence[tuple[float, float]], site: Sequence[tuple[float, float]], people: int, target_fpir: float
+) -> float:
+    """`threshold`, and at least what the site's own calibration asks for at the same rate; `site` may be empty.
+
+    `site` holds upper bounds between means of several templates, so FUSED_SHIFT is in them already.
+    """
+    usual = threshold(table, people, target_fpir)
+    return max(usual, threshold(site, people, target_fpir) - FUSED_SHIFT) if site else usual

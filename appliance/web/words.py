@@ -210,6 +210,8 @@ EVENT: Mapping[tuple[str, str], Words] = {
     ("audit", "passback_forgiven"): Words("Anti-passback reset"),
     ("audit", "unlock_ordered"): Words("Unlock ordered"),
     ("audit", "lockdown_on"): Words("Lockdown ordered", tone="needs"),
+    ("audit", "calibrated"): Words("Thresholds set by this site's own faces"),
+    ("audit", "calibration_removed"): Words("Thresholds are the model's own again"),
     ("audit", "lockdown_off"): Words("Lockdown lifted", tone="good"),
     ("sys", "started"): Words("Door process started"),
     ("sys", "stopped"): Words("Door process stopped"),
