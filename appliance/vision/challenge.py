@@ -1,7 +1,7 @@
 """Turn your head, please: a layer of liveness by prompts whose number, sides and moments nobody can know. Pure.
 
 A recording of somebody looking about must look straight ahead for a random while, turn to the side that is asked
-within a short time of the prompt, and come back, three or four times over; one wrong or early turn ends it.
+soon after the prompt and without a pause, and come back, four or five times over; one wrong or early turn ends it.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from appliance.facts import Challenge
 
 Side = Literal["left", "right"]
 
-FEWEST, MOST = 3, 4
+FEWEST, MOST = 4, 5
 LEAST_DELAY, MOST_DELAY = 0.5, 2.0
 """Seconds of looking straight before a prompt."""
 TURN_DEGREES = 25.0
@@ -22,10 +22,14 @@ STRAIGHT_DEGREES = 14.0
 UNASKED_DEGREES = 20.0
 """A turn that was not asked for, or to the wrong side."""
 REACTION_SECONDS = 0.3
-"""Nobody has read a prompt and turned their head by TURN_DEGREES within this (visual reaction alone takes 0.2 s)."""
-ANSWER_SECONDS = 2.5
+"""Nobody has read a prompt and begun to turn their head within this (visual reaction alone takes 0.2 s)."""
+BEGIN_SECONDS = 2.2
+"""A turn begins by then: its yaw leaves STRAIGHT_DEGREES."""
+TURN_SECONDS = 1.0
+"""And reaches TURN_DEGREES so soon after."""
+ANSWER_SECONDS = BEGIN_SECONDS + TURN_SECONDS
 RETURN_SECONDS = 3.0
-"""Time to turn, and to look straight again."""
+"""Time to look straight again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class HeadTurns:
         self._since = at
         self._straight_at: float | None = None
         self._asked_at: float | None = None
+        self._begun_at: float | None = None
 
     @property
     def prompt(self) -> Prompt | None:
@@ -104,11 +109,16 @@ class HeadTurns:
 
     def _answer(self, at: float, yaw: float, asked_at: float) -> None:
         towards = yaw if self._turns[self.answered].side == "left" else -yaw
-        if at - asked_at > ANSWER_SECONDS or not towards > -UNASKED_DEGREES:
+        if not towards > -UNASKED_DEGREES:
             self.outcome = Challenge.FAILED
-        elif towards >= TURN_DEGREES:
-            if at - asked_at < REACTION_SECONDS:
-                self.outcome = Challenge.FAILED
-                return
+        if self._begun_at is None and towards > STRAIGHT_DEGREES:
+            self._begun_at = at
+        if self._begun_at is None:
+            late = at - asked_at > BEGIN_SECONDS
+        else:
+            late = at - self._begun_at > TURN_SECONDS or self._begun_at - asked_at < REACTION_SECONDS
+        if late:
+            self.outcome = Challenge.FAILED
+        elif self.outcome is Challenge.NOT_ASKED and towards >= TURN_DEGREES:
             self.answered += 1
-            self._since, self._straight_at, self._asked_at = at, None, None
+            self._since, self._straight_at, self._asked_at, self._begun_at = at, None, None, None
