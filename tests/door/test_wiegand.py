@@ -324,3 +324,66 @@ def test_a_card_at_the_loop_opens_and_garbage_is_recorded() -> None:
     assert (event.type, event.why, event.by, event.detail) == ("access", "malformed", "card", {"keypad": "wiegand"})
     bench.turn(CardEntry(DIGEST, "wiegand", bench.now)).written()
     assert bench.released
+
+
+def flipped(place: int) -> tuple[int, ...]:
+    wire = list(encode(Card(26, 120, 4711)))
+    wire[place] ^= 1
+    return tuple(wire)
+
+
+@pytest.mark.parametrize(
+    ("frame", "fault"),
+    [
+        (encode(Card(26, 120, 4711))[:-1], Fault.LENGTH),
+        ((0, *encode(Card(37, 7, 500_000))), Fault.LENGTH),
+        (flipped(3), Fault.EVEN_PARITY),
+        (flipped(20), Fault.ODD_PARITY),
+    ],
+    ids=["25 bits", "38 bits", "even parity", "odd parity"],
+)
+def test_a_bad_frame_on_the_pins_is_an_event_and_no_unlock(
+    wire: Wire, post: RecordingPost, caplog, frame: tuple[int, ...], fault: Fault
+) -> None:
+    wire.give(frame)
+    (entry,) = eventually(lambda: post.of(CardEntry))
+    assert [record.args[1] for record in caplog.records] == [fault]
+    assert refusals_at_the_loop([entry]) == ["malformed"]
+
+
+def test_both_lines_low_for_good_is_one_event_and_the_next_card_is_read(wire: Wire, post: RecordingPost) -> None:
+    """A cable pressed flat, or a reader without power: each line falls once and stays."""
+    for pin in wire.pins:
+        pin.drive_low()
+    time.sleep(2 * GAP_SECONDS)
+    (entry,) = eventually(lambda: post.of(CardEntry))
+    time.sleep(4 * GAP_SECONDS)
+    assert post.of(CardEntry) == [entry], "one, however long they stay"
+    assert refusals_at_the_loop([entry]) == ["malformed"]
+    for pin in wire.pins:
+        pin.drive_high()
+    wire.give(encode(Card(26, 1, 2)))
+    assert eventually(lambda: post.of(CardEntry)[1:])[0].digest is not None
+
+
+def test_a_line_that_flutters_on_the_pins_is_a_few_events_and_the_next_card_is_read(
+    wire: Wire, post: RecordingPost
+) -> None:
+    for _ in range(12):
+        wire.give((0, 1) * 30)
+    wire.give(encode(Card(26, 1, 2)))
+    entries = eventually(lambda: [e for e in post.of(CardEntry) if e.digest is not None] and post.of(CardEntry))
+    faults = [entry for entry in entries if entry.digest is None]
+    assert 1 <= len(faults) <= 6
+    assert entries[-1].digest is not None
+    assert set(refusals_at_the_loop(faults)) <= {"malformed", "locked_out"}
+
+
+def refusals_at_the_loop(entries: list[CardEntry]) -> list[str]:
+    """What became of them at the door. It stayed shut."""
+    bench, said = Bench(ROSTER), []
+    for entry in entries:
+        bench.turn(CardEntry(entry.digest, entry.reader, bench.now)).written()
+        said.append(bench.record.whys()[-1])
+    assert not bench.released
+    return said
