@@ -163,8 +163,8 @@ IMPOSTORS = {
 
 def test_who_does_not_prove_the_key_is_not_heard(lay: Callable[[], Bed]) -> None:
     beds = {name: lay() for name in IMPOSTORS}
-    for name, (kind, _) in IMPOSTORS.items():
-        reader = beds[name].reader(**kind)
+    readers = {name: beds[name].reader(**kind) for name, (kind, _) in IMPOSTORS.items()}
+    for reader in readers.values():
         for _ in range(5):
             reader.card(*packed(CARD))
         reader.type(b"246813#")
@@ -174,6 +174,8 @@ def test_who_does_not_prove_the_key_is_not_heard(lay: Callable[[], Bed]) -> None
     for name, (_, state) in IMPOSTORS.items():
         assert set(beds[name].states) <= {"lost", state}, name
         assert beds[name].entries == [], name
+    assert wire.ID in readers["plain text"].heard
+    assert len(readers["plain text"].waiting) == 6, "it is not even asked what it read"
 
 
 def crc_fault(answer: bytes) -> bytes:
