@@ -27,8 +27,8 @@ def read_pairs(path: Path, images: Path) -> list[Pair]:
     pairs = []
     for place, row in read_rows(path, ("a", "b", "same")):
         if row["same"].strip() not in ("0", "1"):
-            raise DatasetError(f"{place}: same = {row['same']!r}: must be 1 or 0")
-        files = [image_path(images, row[key], place) for key in ("a", "b")]
+            raise DatasetError(f"{place}: column same = {row['same']!r}: must be 1 or 0")
+        files = [image_path(images, row[key], f"{place}: column {key}") for key in ("a", "b")]
         fold, group = ((row.get(key) or "").strip() for key in ("fold", "group"))
         pairs.append(Pair(files[0], files[1], row["same"].strip() == "1", fold, group))
     if {pair.same for pair in pairs} != {True, False}:
@@ -50,7 +50,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[st
     missing = [column for column in columns if column not in (reader.fieldnames or ())]
     if missing:
         raise DatasetError(
-            f"{path}: the first line must name the columns {', '.join(columns)}; {missing[0]} is missing"
+            f"{path}:1: the first line must name the columns {', '.join(columns)}; {missing[0]} is missing"
         )
     for row in reader:
         place = f"{path}:{reader.line_num}"

@@ -3,7 +3,7 @@ certified test)."""
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -16,6 +16,7 @@ from appliance.access.liveness import Needs, objection
 from appliance.errors import DatasetError, ImageError
 from appliance.evaluate import figures
 from appliance.evaluate.dataset import PICTURES, image_path, read_rows
+from appliance.evaluate.notebook import Notebook, key_of
 from appliance.facts import Challenge, LivenessVerdict, Pixels, Surround
 from appliance.settings import LivenessConfig, RecognitionConfig
 from appliance.vision.chain import VisionModels
@@ -91,11 +92,49 @@ def judge(
         passives.append(models.passive.score(pixels, face.mesh))
         if rules.surround:
             motion.add(pixels, face.mesh)
-    return Outcome(sequence, frames, tuple(passives), _verdict(passives, motion, frames, rules), tuple(corrupt))
+    verdict = _verdict(passives, motion.verdict, motion.share, frames, rules)
+    return Outcome(sequence, frames, tuple(passives), verdict, tuple(corrupt))
+
+
+def judge_all(
+    models: VisionModels,
+    sequences: Sequence[Presentation],
+    recognition: RecognitionConfig,
+    rules: LivenessConfig,
+    *,
+    progress: Callable[[int, int], None],
+    notebook: Notebook,
+) -> list[Outcome]:
+    """Each sequence, or what the notebook has of it. `progress(done, total)` is called after each."""
+    outcomes = []
+    for done, sequence in enumerate(sequences, 1):
+        key = key_of(sequence.paths, sequence.name, recognition.near_face_px, rules.surround)
+        if (kept := notebook.get(key)) is None:
+            outcome = judge(models, sequence, recognition, rules)
+            notebook.put(key, _noted(outcome))
+        else:
+            outcome = _recalled(sequence, kept, rules)
+        outcomes.append(outcome)
+        progress(done, len(sequences))
+    return outcomes
+
+
+def _noted(outcome: Outcome) -> list[Any]:
+    """What was seen; what follows from it by the rules is worked out again."""
+    verdict = outcome.verdict
+    surround = verdict.surround if verdict else Surround.ABSTAINS
+    share = verdict.surround_share if verdict else None
+    return [outcome.frames, outcome.passives, surround.value, share, [str(path) for path in outcome.corrupt]]
+
+
+def _recalled(sequence: Presentation, kept: Any, rules: LivenessConfig) -> Outcome:
+    frames, passives, surround, share, corrupt = kept
+    verdict = _verdict(passives, Surround(surround), share, frames, rules)
+    return Outcome(sequence, frames, tuple(passives), verdict, tuple(Path(path) for path in corrupt))
 
 
 def _verdict(
-    passives: Sequence[float], motion: SurroundMotion, frames: int, rules: LivenessConfig
+    passives: Sequence[float], surround: Surround, share: float | None, frames: int, rules: LivenessConfig
 ) -> LivenessVerdict | None:
     """By the door's own rule (`access.liveness`); a single picture is judged by itself, a sequence needs the frames
     that the door needs.
@@ -105,9 +144,7 @@ def _verdict(
     if not passives:
         return None
     turned = Challenge.NOT_ASKED if rules.level == "standard" else Challenge.PASSED
-    found = LivenessVerdict(
-        False, median(passives), len(passives), motion.verdict, motion.share, turned, level=rules.level
-    )
+    found = LivenessVerdict(False, median(passives), len(passives), surround, share, turned, level=rules.level)
     needs = Needs(rules.level, rules.passive_threshold, min(rules.passive_frames, frames))
     against = objection(found, needs)
     return replace(found, live=against is None, objection=against)

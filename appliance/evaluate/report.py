@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -26,29 +27,69 @@ def prepare(folder: Path) -> None:
         raise DatasetError(f"{folder}: {error.strerror}: choose another --report folder") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of the page."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+    def html(self) -> str:
+        """A caption and rows; nothing where there are none."""
+        if not self.rows:
+            return ""
+        head = "".join(f"<th>{escape(name)}" for name in self.header)
+        body = "".join("<tr>" + "".join(f"<td>{escape(_words(cell))}" for cell in row) for row in self.rows)
+        return f"<h2>{escape(self.title)}</h2><table><tr>{head}{body}</table>"
+
+
+def worst_tables(worst: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Table]:
+    """Lists of named comparisons as tables."""
+    return [
+        Table(name.replace("_", " ").capitalize(), list(rows[0]), [list(row.values()) for row in rows])
+        for name, rows in worst.items()
+        if rows
+    ]
+
+
+def group_table(groups: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Error rates by group, with their intervals."""
+    header = ["group", "genuine", "impostor", "fnmr", "fnmr_95", "fmr", "fmr_95"]
+    rows = [[name, *(found[key] for key in header[1:])] for name, found in groups.items()]
+    return Table("By group, at the one threshold that all share (95 % intervals)", header, rows)
+
+
 def write(
-    folder: Path, title: str, summary: dict[str, Any], rows: Sequence[Sequence[Any]], plots: Sequence[str]
+    folder: Path,
+    title: str,
+    summary: dict[str, Any],
+    rows: Sequence[Sequence[Any]],
+    plots: Sequence[str],
+    *,
+    tables: Sequence[Table] = (),
 ) -> None:
     """`rows`: the first is the header of scores.csv; `plots`: SVG."""
     (folder / "result.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     with (folder / "scores.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
-    facts = "".join(f"<tr><th>{escape(key)}<td>{escape(_words(value))}" for key, value in summary.items())
+    shown = {key: value for key, value in summary.items() if not (key in ("groups", "worst") and tables)}
+    facts = "".join(f"<tr><th>{escape(key)}<td>{escape(_words(value))}" for key, value in shown.items())
     page = (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
         "<style>body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-        "th{text-align:left;vertical-align:top;padding-right:1.5rem;font-weight:600}td{font-family:monospace}"
-        "svg{max-width:100%}</style>"
-        f"<h1>{escape(title)}</h1>{''.join(plots)}<table>{facts}</table>"
+        "th{text-align:left;vertical-align:top;padding-right:1.5rem;font-weight:600}"
+        "td{font-family:monospace;padding-right:1.5rem;overflow-wrap:anywhere}svg{max-width:100%}</style>"
+        f"<h1>{escape(title)}</h1>{''.join(plots)}<table>{facts}</table>{''.join(table.html() for table in tables)}"
     )
     (folder / "index.html").write_text(page, encoding="utf-8")
 
 
-def det_plot(genuine: Scores, impostor: Scores) -> str:
-    """Detection error trade-off: FNMR over FMR, both logarithmic."""
+def det_plot(genuine: Scores, impostor: Scores, names: tuple[str, str] = ("FMR", "FNMR")) -> str:
+    """Detection error trade-off: FNMR over FMR (or what `names` say), both logarithmic."""
     _, fmr, fnmr = error_rates(genuine, impostor)
     low = 0.5 / max(len(genuine), len(impostor), 1)
-    axes = _Axes("FMR", "FNMR", (np.log10(low), 0.0), (np.log10(low), 0.0), decades=True)
+    axes = _Axes(names[0], names[1], (np.log10(low), 0.0), (np.log10(low), 0.0), decades=True)
     points = [(float(np.log10(max(x, low))), float(np.log10(max(y, low)))) for x, y in zip(fmr, fnmr, strict=True)]
     return axes.svg([(points, COLOURS[0], "")])
 

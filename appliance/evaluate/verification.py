@@ -10,10 +10,12 @@ import numpy as np
 from appliance.evaluate import figures
 from appliance.evaluate.dataset import Pair
 from appliance.evaluate.figures import FAILED, Marks, Scores
+from appliance.evaluate.probe import within
 from appliance.facts import Vector
 
 TARGET_FMRS = (0.01, 0.001)
 DEFAULT_FOLDS = 10
+WORST = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +30,7 @@ class Verification:
     """The printed result: JSON values only."""
 
 
-def compare(pairs: Sequence[Pair], templates: Mapping[Path, Vector | None], model: str) -> Verification:
+def compare(pairs: Sequence[Pair], templates: Mapping[Path, Vector | None]) -> Verification:
     """Score every pair and sum up. A failure to acquire is a non-match."""
     scores = np.array([_score(templates[pair.a], templates[pair.b]) for pair in pairs])
     same = np.array([pair.same for pair in pairs])
@@ -46,13 +48,26 @@ def compare(pairs: Sequence[Pair], templates: Mapping[Path, Vector | None], mode
         "folds": len(folds.by_fold),
         "eer": figures.equal_error_rate(genuine, impostor),
         "tar_at_fmr": {fmr: figures.accepted(genuine, cut) for fmr, cut in cuts.items()},
+        "fnmr_95": {fmr: figures.wilson(int(np.sum(genuine < cut)), len(genuine)) for fmr, cut in cuts.items()},
         "thresholds": cuts,
-        "failures_to_acquire": sum(template is None for template in templates.values()),
-        "model": model,
     }
     if any(pair.group for pair in pairs):
         summary["groups"] = _by_group(pairs, scores, same, cuts["0.001"])
     return Verification(scores, same, folds, summary)
+
+
+def worst(pairs: Sequence[Pair], scores: Scores, images: Path) -> dict[str, list[dict[str, Any]]]:
+    """The pairs furthest on the wrong side, by name: a wrong label, a picture of two, or two who look alike."""
+    order = np.argsort(scores, kind="stable")
+    genuine = [at for at in order if pairs[at].same][:WORST]
+    impostors = [at for at in order[::-1] if not pairs[at].same][:WORST]
+    return {
+        name: [
+            {"a": within(pairs[at].a, images), "b": within(pairs[at].b, images), "score": float(scores[at])}
+            for at in found
+        ]
+        for name, found in (("lowest_genuine", genuine), ("highest_impostors", impostors))
+    }
 
 
 def fold_numbers(pairs: Sequence[Pair]) -> Any:

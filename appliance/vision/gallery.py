@@ -128,6 +128,11 @@ class Gallery:
         place = self._places.get(person)
         return float(probe @ self._columns[:, place]) if place is not None and model == self.model else -1.0
 
+    def scores(self, probe: Vector, model: str) -> Vector:
+        """Cosine to everybody, (people,) float32 in the order of `people`; empty for another model's probe."""
+        count = len(self._people) if model == self.model else 0
+        return np.asarray(probe @ self._columns[:, :count], np.float32)
+
     def similar(self, probe: Vector, count: int, model: str) -> list[tuple[str, float]]:
         """The `count` nearest people with their cosines, the nearest first; no judgement."""
         if not self._people or model != self.model or count < 1 or not np.isfinite(probe).all():

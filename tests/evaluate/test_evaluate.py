@@ -10,6 +10,7 @@ from appliance.__main__ import main
 from appliance.errors import DatasetError
 from appliance.evaluate import identification, verification
 from appliance.evaluate.dataset import Pair, read_pairs
+from appliance.evaluate.highest import Highest
 from appliance.evaluate.liveness import read_manifest
 from appliance.evaluate.probe import main_face
 from appliance.facts import Face
@@ -71,6 +72,15 @@ def test_verification_prints_one_object_and_writes_a_report(
     for plot in page.split("<svg")[1:]:
         ElementTree.fromstring("<svg" + plot.split("</svg>")[0] + "</svg>")
     assert page.count("<svg") == 2
+    assert "By group" in page
+    assert "Highest impostors" in page
+    assert result["worst"]["lowest_genuine"][0]["a"] in {name for pair in PAIRS for name in pair[:2]}
+    assert result["worst"]["highest_impostors"][0]["score"] == max(
+        float(line.split(",")[3]) for line in (report / "scores.csv").read_text().splitlines()[1:] if ",0," in line
+    )
+    assert set(result["models"]) >= {"detector", "embedder"}
+    assert result["machine"]["architecture"]
+    assert not (report / "unfinished.jsonl").exists()
 
 
 def test_a_picture_without_a_face_counts_as_a_non_match(
@@ -95,9 +105,9 @@ def test_a_picture_without_a_face_counts_as_a_non_match(
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        (["a,b"], "same is missing"),
-        (["a,b,same", "obama.jpg,nobody.jpg,1"], r"list.csv:2: .*nobody.jpg does not exist"),
-        (["a,b,same", "obama.jpg,biden.jpg,maybe"], "must be 1 or 0"),
+        (["a,b"], "list.csv:1: .*same is missing"),
+        (["a,b,same", "obama.jpg,nobody.jpg,1"], r"list.csv:2: column b: .*nobody.jpg does not exist"),
+        (["a,b,same", "obama.jpg,biden.jpg,maybe"], "list.csv:2: column same .*must be 1 or 0"),
         (["a,b,same", "obama.jpg,biden.jpg"], "as many fields"),
         (["a,b,same", "obama.jpg,biden.jpg,0"], "both kinds"),
         (["a,b,same,fold", "obama.jpg,obama2.jpg,1,0", "obama.jpg,biden.jpg,0,"], "some rows have a fold"),
@@ -156,9 +166,51 @@ def test_identification_prints_one_object(capsys: pytest.CaptureFixture[str], co
     assert result["rank1"] == 1.0
 
 
+def test_several_pictures_are_enrolled_and_fused_by_seed(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    centres, model = rng.normal(size=(6, 160)), "m"
+    templates: dict[Path, np.ndarray | None] = {}
+    for person, centre in enumerate(centres):
+        (tmp_path / str(person)).mkdir()
+        for number in range(7 if person < 4 else 2):
+            path = tmp_path / str(person) / f"{number}.jpg"
+            path.write_bytes(b"")
+            row = (centre + rng.normal(size=160)).astype(np.float32)
+            templates[path] = row / np.float32(np.linalg.norm(row))
+    cast = identification.draw(tmp_path, 3, 2)
+    assert [(name, len(paths)) for name, paths in cast.mated] == [(str(n), 2) for n in range(4) for _ in range(2)]
+    assert [len(paths) for _, paths in cast.enrolled] == [3] * 4
+    assert [len(paths) for paths in cast.strangers] == [2, 2]
+    assert len(set(cast.paths)) == len(cast.paths) == 4 * 7 + 4, "no picture has two roles"
+    one, same, other = (identification.draw(tmp_path, 3, 2, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert one == same != other
+    found = [identification.identify(draw, templates, model) for draw in (cast, one)]
+    summary = identification.sum_up([cast, one], found)
+    assert (summary["genuine"], summary["impostor"], summary["draws"]) == (8, 8 * 3 + 2 * 4, 2)
+    assert summary["fnmr_at_fmr"] == {"0.001": 0.0, "0.0001": 0.0}
+    assert summary["rank1"] == 1.0
+    for path in cast.mated[0][1]:
+        templates[path] = None
+    lost = identification.identify(cast, templates, model)
+    assert identification.sum_up([cast], [lost])["fnmr_at_fmr"]["0.0001"] == 1 / 8
+    assert identification.worst(cast, lost, tmp_path)["lowest_genuine"][0]["nearest"] is None
+
+
+def test_the_highest_of_many_give_the_same_threshold_as_all() -> None:
+    scores = np.random.default_rng(3).random(5000).round(3)
+    few = Highest(len(scores), 0.01)
+    for part in np.split(scores, 50):
+        few.add(part)
+        few._shrink()
+    for rate in (0.01, 0.001, 0.0):
+        cut = few.cut(rate)
+        assert np.mean(scores >= cut) <= rate
+        assert np.mean(scores >= np.nextafter(cut, 0)) > rate
+
+
 def test_identification_needs_enrolled_people_and_strangers(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="change --enrol"):
-        identification.roles(tmp_path, 1)
+        identification.draw(tmp_path, 1)
 
 
 def test_liveness_of_pictures_and_a_sequence(capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path) -> None:
