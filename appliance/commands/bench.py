@@ -47,7 +47,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
     directory = Path(config.paths.models) if config.paths.models else None
     models = VisionModels.load(directory, config.recognition.threads)
     paths = _pictures(args.images) if args.images else []
-    laps = _laps(models, lambda: (_fitted(read_picture(path)) for path in paths) if paths else _visitor(), args.seconds)
+    laps, cpu = _laps(
+        models, lambda: (_fitted(read_picture(path)) for path in paths) if paths else _visitor(), args.seconds
+    )
     everything = np.sum(list(laps.values()), axis=0)
     chain = np.sum([laps[stage] for stage in CHAIN], axis=0)
     print(
@@ -56,7 +58,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
                 "chain_ms_median": _round(np.median(chain)),
                 "chain_ms_p99": _round(np.percentile(chain, 99)),
                 "stages": {stage: _spread(times) for stage, times in laps.items()},
+                "cpu_ms_per_frame": _round(cpu / max(len(chain), 1) * 1e3),
                 "frames_per_second": _round(1000 / np.mean(everything), 1),
+                "followed": _followed(models, config),
                 "idle_core_fraction": _round(_idle(models, config), 4),
                 "decision": _decisions(models, config),
                 "rss_mb": _round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
@@ -95,20 +99,29 @@ def _fitted(pixels: Pixels) -> Pixels:
     return frame
 
 
-def _laps(models: VisionModels, scenes: Callable[[], Iterable[Pixels]], seconds: float) -> dict[str, list[float]]:
-    """Milliseconds of each stage on each frame that shows a face. Frames are drawn or decoded outside of that."""
+def _laps(
+    models: VisionModels, scenes: Callable[[], Iterable[Pixels]], seconds: float
+) -> tuple[dict[str, list[float]], float]:
+    """Milliseconds of each stage on each frame that shows a face, and processor seconds of all of them.
+
+    Frames are drawn or decoded outside of both.
+    """
+    cpu = 0.0
     gallery = _crowd(models.stages.embedder.id)
     laps: dict[str, list[float]] = defaultdict(list)
     begun = monotonic()
     while monotonic() - begun < seconds or not laps:
         for pixels in scenes():
-            for stage, took in _lap(models, gallery, pixels).items():
+            before = process_time()
+            found = _lap(models, gallery, pixels)
+            cpu += process_time() - before if found else 0.0
+            for stage, took in found.items():
                 laps[stage].append(took)
             if laps and monotonic() - begun >= seconds:
                 break
         if not laps:
             raise DatasetError("no picture shows a face: choose another --images folder")
-    return laps
+    return laps, cpu
 
 
 def _lap(models: VisionModels, gallery: Gallery, pixels: Pixels) -> dict[str, float]:
@@ -157,6 +170,20 @@ def _idle(models: VisionModels, config: Config) -> float:
     for frame in frames:
         chain.step(frame)
     return (process_time() - begun) / (len(frames) / IDLE_RATE)
+
+
+def _followed(models: VisionModels, config: Config) -> dict[str, Any]:
+    """Whole steps of the chain while the simulated resident stands and waits: near, decided upon, followed."""
+    visitors = Visitors(WIDTH, HEIGHT, RATE, realtime=False)
+    chain = Chain(models, Gallery.empty(models.stages.embedder.id), config.recognition, config.liveness)
+    stages: dict[str, list[float]] = defaultdict(list)
+    for index in ARRIVING:
+        frame = Frame(index, index / RATE, visitors.draw(index))
+        begun = process_time()
+        glimpse = chain.step(frame)
+        stages[glimpse.stage].append((process_time() - begun) * 1e3)
+    return {stage: _spread(times) | {"mean": _round(np.mean(times)), "frames": len(times)}
+            for stage, times in sorted(stages.items())}  # fmt: skip
 
 
 def _decisions(models: VisionModels, config: Config) -> dict[str, Any]:

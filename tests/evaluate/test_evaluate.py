@@ -262,6 +262,9 @@ def test_bench_prints_one_object(capsys: pytest.CaptureFixture[str], config: Pat
     assert 0 < result["idle_core_fraction"] < 0.15
     assert result["decision"]["granted"] == result["decision"]["of"] > 0
     assert result["frames_per_second"] > 0
+    assert result["cpu_ms_per_frame"] > 0
+    assert set(result["followed"]) >= {"checking", "resting"}
+    assert sum(one["frames"] for one in result["followed"].values()) == 195
     assert result["runtime"]
     assert result["threads"] == 1
 
