@@ -150,7 +150,8 @@ def haar_chain() -> Chain:
 def lbp_histograms(grey: Pixels) -> np.ndarray:
     """What cv2.face.LBPHFaceRecognizer makes of a picture: radius 1, 8 neighbours, 8x8 cells, (16384,) float32.
 
-    To within 1 % of it (ties at flat places) and in the same time. Written out, since the package that has it (opencv-contrib) takes the place of the appliance's OpenCV.
+    To within 1 % of it (ties at flat places) and in the same time. Written out, since the package that has it
+    (opencv-contrib) takes the place of the appliance's OpenCV.
     """
     height, width = grey.shape
     middle = grey[1:-1, 1:-1].astype(np.float32)
