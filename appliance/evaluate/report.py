@@ -40,7 +40,7 @@ class Table:
         if not self.rows:
             return ""
         head = "".join(f"<th>{escape(name)}" for name in self.header)
-        body = "".join("<tr>" + "".join(f"<td>{escape(_words(cell))}" for cell in row) for row in self.rows)
+        body = "".join("<tr>" + "".join(f"<td>{escape(_cell(cell))}" for cell in row) for row in self.rows)
         return f"<h2>{escape(self.title)}</h2><table><tr>{head}{body}</table>"
 
 
@@ -163,5 +163,10 @@ def _words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key}: {_words(entry)}" for key, entry in value.items())
     if isinstance(value, list | tuple):
-        return " to ".join(_words(entry) for entry in value)
-    return str(value)
+        numbers = all(isinstance(entry, float | int) for entry in value)
+        return (" to " if numbers else ", ").join(_words(entry) for entry in value) or "none"
+    return "none" if value is None else str(value)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else _words(value)
