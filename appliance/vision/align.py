@@ -93,6 +93,8 @@ class Landmarker:
         self._crop = np.empty((self._feed.height, self._feed.width, 3), np.uint8)
         score = model.slot.thresholds["score"]
         self._least_logit = float(np.log(score / (1 - score)))
+        self.certainty = float("-inf")
+        """Logit that the last look was at a whole face; falls where something covers it (`quality.covered_hint`)."""
 
     def find(self, pixels: Pixels, roi: Roi) -> Vector | None:
         """(468, 3) float32 in frame pixels, or None where the model sees no face in `roi`."""
@@ -101,7 +103,8 @@ class Landmarker:
         cv2.warpAffine(pixels, to_crop, (size, size), dst=self._crop, flags=cv2.INTER_LINEAR)
         self._feed(self._crop)
         landmarks, logit = self._model.invoke()
-        if logit.flat[0] < self._least_logit:
+        self.certainty = float(logit.flat[0])
+        if not self.certainty >= self._least_logit:
             return None
         points = landmarks.reshape(468, 3)
         mesh = np.empty((468, 3), np.float32)

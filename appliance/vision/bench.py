@@ -43,10 +43,12 @@ class Bench:
             return self._models.stages.landmarker.find(pixels, roi)
 
     def aligned(self, pixels: Pixels, mesh: Vector) -> tuple[Pixels, Hint | None]:
-        """The crop (112, 112, 3), whose memory the next call reuses, and what is wrong with its light."""
+        """The crop (112, 112, 3), whose memory the next call reuses, and what is wrong with its light or covers
+        it. `mesh` is the one found last."""
         with self.timed("align"):
             aligned = crop(pixels, mesh, self._aligned)
-            return aligned, quality.light_hint(quality.light(aligned))
+            hint = quality.light_hint(quality.light(aligned))
+            return aligned, hint or quality.covered_hint(self._models.stages.landmarker.certainty, aligned)
 
     def passive(self, pixels: Pixels, mesh: Vector) -> float:
         """0 (attack) to 1 (live)."""

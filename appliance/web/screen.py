@@ -32,6 +32,8 @@ TONES: Mapping[str, Tone] = {
     "hold_still": "act",
     "more_light": "act",
     "less_light": "act",
+    "lower_mask": "act",
+    "uncover_face": "act",
     "one_person": "act",
     "checking": "act",
     "welcome": "good",
@@ -68,7 +70,7 @@ TONES: Mapping[str, Tone] = {
 
 GUIDANCE = frozenset(
     {"idle", "come_closer", "step_back", "look_straight", "hold_still", "more_light", "less_light", "one_person"}
-    | {"checking"}
+    | {"lower_mask", "uncover_face", "checking"}
 )
 """Screens that follow the camera, and therefore settle first."""
 

@@ -57,6 +57,8 @@ HINT: Mapping[str, Words] = {
     "hold_still": Words("Hold still"),
     "more_light": Words("More light on the face"),
     "less_light": Words("Less light on the face"),
+    "lower_mask": Words("Lower the mask, or use the PIN"),
+    "uncover_face": Words("Something covers the face"),
 }
 
 SCENE: Mapping[str, Words] = {

@@ -82,3 +82,11 @@ def sway(index: int, pixels: float = 6.0) -> float:
 
 def frame(index: int, pixels: Pixels, rate: float = 30.0, start: float = 100.0) -> Frame:
     return Frame(index, start + index / rate, pixels)
+
+
+def with_mask(pixels: Pixels, mesh: np.ndarray) -> Pixels:
+    """A white mask drawn over nose, mouth and chin."""
+    jaw = (234, 132, 172, 150, 176, 152, 400, 379, 397, 361, 454, 346, 197, 117)
+    painted = pixels.copy()
+    cv2.fillPoly(painted, [mesh[list(jaw), :2].astype(np.int32)], (225, 225, 225))
+    return cv2.GaussianBlur(painted, (0, 0), 0.8)

@@ -16,9 +16,9 @@ from appliance.vision.chain import Chain, Glimpse
 from appliance.vision.gallery import Gallery
 from appliance.vision.models import Model
 from appliance.vision.quality import Hint
-from appliance.vision.stages import VisionModels
+from appliance.vision.stages import Stages, VisionModels
 
-from .scenes import Cutout, compose, frame, portrait, sway
+from .scenes import Cutout, compose, frame, portrait, sway, with_mask
 
 Scene = Callable[[int], Pixels]
 Head = Callable[[Glimpse, float], float]
@@ -304,6 +304,19 @@ def test_a_blurred_face_is_told_to_hold_still_and_not_judged(chain: Chain, stand
     blurred = [cv2.GaussianBlur(pixels, (0, 0), 6) for pixels in standing[:12]]
     glimpses = play(chain, blurred)
     assert {glimpse.hint for glimpse in glimpses} == {Hint.HOLD_STILL}
+    assert not any(glimpse.match for glimpse in glimpses)
+
+
+def test_a_masked_face_is_asked_to_lower_the_mask_and_is_no_attack(
+    stages: Stages, chain: Chain, standing: list[Pixels]
+) -> None:
+    masked = []
+    for pixels in standing[:20]:
+        face = stages.meshed(pixels, stages.detector.find(pixels, expected=True)[0])
+        assert face is not None
+        masked.append(with_mask(pixels, face.mesh))
+    glimpses = play(chain, masked)
+    assert {glimpse.hint for glimpse in glimpses} == {Hint.LOWER_MASK}
     assert not any(glimpse.match for glimpse in glimpses)
 
 

@@ -2,11 +2,12 @@ import cv2
 import numpy as np
 import pytest
 
+from appliance.facts import Face, Pixels
 from appliance.vision import quality
 from appliance.vision.quality import Hint
 from appliance.vision.stages import Stages
 
-from .scenes import portrait
+from .scenes import portrait, with_mask
 
 
 def look(stages: Stages, name: str = "obama.jpg"):
@@ -58,3 +59,36 @@ def test_sharpness_does_not_depend_on_the_light(stages: Stages) -> None:
     _, crop, _ = look(stages)
     bright, dim = quality.light(crop), quality.light((crop * 0.5).astype(np.uint8))
     assert dim.sharpness == pytest.approx(bright.sharpness, rel=0.15)
+
+
+def fingers(pixels: Pixels, face: Face) -> Pixels:
+    """Four fingers in the face's own colour, across the mouth."""
+    painted, (x, y) = pixels.copy(), face.mesh[13, :2]
+    skin = pixels[int(face.mesh[118, 1]), int(face.mesh[118, 0])].astype(float)
+    for row in range(4):
+        for wide, shade in ((0.11, 0.6), (0.085, 0.85), (0.05, 1.0)):
+            at = int(y + (row - 1.5) * 0.1 * face.width)
+            ends = (int(x - face.width), at), (int(x + 0.3 * face.width), at)
+            colour = [int(min(255, value * shade)) for value in skin]
+            cv2.line(painted, *ends, colour, max(2, int(wide * face.width)), cv2.LINE_AA)
+    return painted
+
+
+def cover_hint(stages: Stages, pixels: Pixels) -> Hint | None:
+    face = stages.meshed(pixels, stages.detector.find(pixels, expected=True)[0])
+    assert face is not None
+    return quality.covered_hint(stages.landmarker.certainty, stages.aligned(pixels, face))
+
+
+@pytest.mark.parametrize("name", ["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg", "astronaut.jpg"])
+def test_a_mask_is_seen_and_a_bare_face_is_not_taken_for_one(stages: Stages, name: str) -> None:
+    pixels = portrait(name)
+    face, _, _ = look(stages, name)
+    assert cover_hint(stages, pixels) is None
+    assert cover_hint(stages, with_mask(pixels, face.mesh)) is Hint.LOWER_MASK
+
+
+@pytest.mark.parametrize("name", ["obama.jpg", "astronaut.jpg"])
+def test_a_hand_before_the_mouth_is_told_apart_from_a_mask(stages: Stages, name: str) -> None:
+    face, _, _ = look(stages, name)
+    assert cover_hint(stages, fingers(portrait(name), face)) is Hint.UNCOVER_FACE

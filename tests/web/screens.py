@@ -35,7 +35,17 @@ def asked(turn: str, n: int) -> states.Statuses:
 
 
 FACTORS = {"pin": ["pin"], "card": ["card"], "face": ["face"], "either": ["pin", "card"]}
-HINTS = ("come_closer", "step_back", "look_straight", "hold_still", "more_light", "less_light", "one_person")
+HINTS = (
+    "come_closer",
+    "step_back",
+    "look_straight",
+    "hold_still",
+    "more_light",
+    "less_light",
+    "lower_mask",
+    "uncover_face",
+    "one_person",
+)
 SCREENS: Mapping[str, Callable[[], states.Statuses]] = {
     "idle": lambda: door("LOCKED"),
     **{hint: (lambda hint=hint: hinted(hint)) for hint in HINTS},

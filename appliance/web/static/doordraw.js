@@ -3,7 +3,7 @@ const root = document.documentElement;
 const byId = (id) => document.getElementById(id);
 const ART = {
   starting: "wait", idle: "look", come_closer: "closer", step_back: "back", look_straight: "straight",
-  hold_still: "still", more_light: "sun", less_light: "glare", one_person: "one", checking: "look",
+  hold_still: "still", more_light: "sun", less_light: "glare", lower_mask: "mask", uncover_face: "cover", one_person: "one", checking: "look",
   welcome: "check", face_refused: "no", face_paused: "wait", pin_refused: "no", pin_paused: "wait",
   pass_refused: "no", not_allowed: "no", lockdown: "shut", face_off: "pad", out_of_service: "out",
   no_link: "link", no_answer: "out", held: "held", forced: "alarm", released: "exit", help_called: "bell",
