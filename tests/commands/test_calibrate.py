@@ -31,13 +31,17 @@ MODEL = f"sha256:{SLOT.sha256[:12]}"
 TABLE = fmr_table(SLOT.thresholds)
 
 
-def site(tmp_path: Path, people: int, each: int = 3, model: str = MODEL) -> Path:
+def site(tmp_path: Path, people: int, each: int = 3, model: str = MODEL, alike: float = 1.0) -> Path:
+    """`alike`: how much a person's pictures differ, 1 as LFW's do."""
     settings = tmp_path / "lintel.toml"
     settings.write_text(f'[paths]\nstate = "{tmp_path}"\nrun = "{tmp_path}"\n')
     keys, db, rng = DeviceKey.load(tmp_path, create=True), connect(tmp_path / FILE), np.random.default_rng(0)
     log = EventLog(db)
     roster = People(db, keys, log, now)
-    for rows in np.split(shots(invented(people, rng), each, rng), people):
+    centres = invented(people, rng)
+    means = centres / np.linalg.norm(centres, axis=1, keepdims=True)
+    for mean, wild in zip(means, np.split(shots(centres, each, rng), people), strict=True):
+        rows = mean + alike * (wild - mean)
         pid = roster.add("Somebody", by="test", consent=given(time.time(), "test")).pid
         add_templates(db, keys, pid, rows, model, by="test", log=log, alike=())
     db.close()
@@ -47,7 +51,7 @@ def site(tmp_path: Path, people: int, each: int = 3, model: str = MODEL) -> Path
 def calibrate(settings: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any], str]:
     code = main(["--config", str(settings), "calibrate", *words])
     out, err = capsys.readouterr()
-    return code, json.loads(out.splitlines()[-1]) if code == 0 else {}, out + err
+    return code, json.loads(out.splitlines()[-1]) if out else {}, out + err
 
 
 def config_of(settings: Path) -> Config:
@@ -57,7 +61,7 @@ def config_of(settings: Path) -> Config:
 def test_it_is_stored_and_the_door_takes_the_stricter_threshold(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = site(tmp_path, 60)
+    settings = site(tmp_path, 60, alike=0.15)
     enrolled = Enrolled(config_of(settings), MODEL)
     assert enrolled.fresh(0.0) is not None
     assert enrolled.site == ()
@@ -74,6 +78,7 @@ def test_it_is_stored_and_the_door_takes_the_stricter_threshold(
     assert found >= told["threshold_of_manifest"]
     assert told["fpir"]["low"] <= told["fpir"]["estimate"] <= told["fpir"]["high"] <= 1e-4 * 1.01
     assert told["own_pictures"]["counted"] == 180
+    assert told["own_pictures"]["below_threshold"] == 0
     db = connect(tmp_path / FILE)
     assert EventLog(db).latest(1)[-1].why == "calibrated"
     code, told, _ = calibrate(settings, capsys, "--forget")
@@ -81,6 +86,19 @@ def test_it_is_stored_and_the_door_takes_the_stricter_threshold(
     assert enrolled.fresh(3.0) is not None
     assert enrolled.site == ()
     assert calibrate(settings, capsys, "--forget")[1] == {"forgotten": False}
+
+
+def test_a_threshold_that_turns_many_away_is_not_stored_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = site(tmp_path, 50, each=2, alike=3.0)
+    code, told, said = calibrate(settings, capsys)
+    assert (code, told["stored"], told["costly"]) == (1, False, True)
+    assert "--even-so" in said
+    assert calibration.load(connect(tmp_path / FILE), MODEL) is None
+    code, told, _ = calibrate(settings, capsys, "--even-so")
+    assert (code, told["stored"]) == (0, True)
+    assert calibration.load(connect(tmp_path / FILE), MODEL) is not None
 
 
 def test_few_people_keep_the_manifests_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
