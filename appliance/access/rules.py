@@ -263,8 +263,9 @@ def _alarms(case: Case, request: Request, reasons: tuple[Spoke, ...]) -> tuple[A
 def _granted(verdict: Verdict, case: Case, roster: Roster) -> Verdict:
     along = [pid for pid in case.state.waiting if _comes_along(pid, case, roster)]
     after = _entered(case, [case.pid, *along])
-    # Who is only visiting does not open the door for everybody.
-    frees = case.mode is Mode.FREE and case.pid not in case.rules.visits
+    # Who is only visiting, or is forced, does not open the door for everybody.
+    forced = Alarm.DURESS in verdict.alarms
+    frees = case.mode is Mode.FREE and case.pid not in case.rules.visits and not forced
     free = _free_until(case) if frees else None
     return replace(verdict, after=after, companions=tuple(along), free_until=free)
 
@@ -300,6 +301,9 @@ def _recent(stamps: Mapping[str, Stamp], now: float) -> dict[str, Stamp]:
 def _waiting(case: Case, shown: Shown, reasons: tuple[Spoke, ...]) -> State:
     missing = {spoke.rule for spoke in reasons if spoke.outcome is Outcome.MORE}
     if missing == {Rule.ESCORT}:
+        if Factor.PASS in case.factors:
+            # Its use is written only when the pass itself opens: shown again once the host is in, never on trust.
+            return replace(case.state, shown=NOTHING_SHOWN)
         waiting = {**case.state.waiting, case.pid: Stamp(case.now.mono, case.reader)}
         return replace(case.state, shown=NOTHING_SHOWN, waiting=MappingProxyType(waiting))
     return replace(case.state, shown=shown)

@@ -158,7 +158,8 @@ class Loop:
             self._step(now, replace(decision, person=companion))
         if grant.free_until is not None and self._asks.free(now):
             self._step(now, Free(grant.free_until))
-        released = self._door.lock is DoorCommand.RELEASE
+        # In a lockdown the lock may be released all the same, for somebody on the way out: no grant of this one.
+        released = self._door.lock is DoorCommand.RELEASE and not self._door.lockdown
         if released:
             self._levels.granted()
         if self._granted is not None and decision.person is not None and released:

@@ -478,6 +478,19 @@ def test_duress_opens_as_normal_and_raises_a_silent_alarm():
     assert ask("nobody", PIN, duress=True).alarms == ()
 
 
+def test_who_is_forced_does_not_free_the_door():
+    verdict = ask("ann", PIN, mode(Mode.FREE), duress=True)
+    assert (verdict.granted, verdict.free_until) == (True, None)
+
+
+def test_a_visitor_by_pass_shows_it_again_once_the_host_is_in():
+    waits = ask("guest", Factor.PASS)
+    assert (waits.why, dict(waits.after.waiting)) == (Why.ESCORT_MISSING, {})
+    host = ask("host", state=waits.after, now=moment(1010.0))
+    assert (host.granted, host.companions) == (True, ())
+    assert ask("guest", Factor.PASS, state=host.after, now=moment(1020.0)).granted
+
+
 def test_a_blocked_person_is_told_to_security_whatever_else():
     rules = replace(RULES, bans={"ann": Ban("theft"), "gone": Ban("theft")})
     for person in ("ann", "gone"):

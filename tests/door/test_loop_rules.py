@@ -166,6 +166,18 @@ def test_a_lockdown_between_decision_and_disk_withholds():
 # --- free access
 
 
+def test_a_grant_withheld_while_somebody_leaves_is_told_to_nobody_as_granted():
+    told: list[str] = []
+    door = bench()
+    door.loop._granted = told.append
+    door.turn(door.pin())
+    door.turn(RosterLoaded(ROSTER, Book(lockdown=True)))
+    door.turn(Edge("rex", True, door.now)).written()
+    assert door.released
+    assert "withheld" in door.record.whys()
+    assert (told, answer(door)["why"]) == ([], "lockdown")
+
+
 def test_free_hours_begin_with_the_first_person_and_not_before():
     door = bench(FREE)
     door.turn(after=60)
