@@ -221,11 +221,11 @@ def _needs(case: Case) -> frozenset[Factor]:
     if mode not in NEEDS:
         return frozenset()
     need, _ = _need(case, NEEDS[mode])
-    return (
-        frozenset()
-        if need.met(case.factors)
-        else (need.together or need.any_of) - case.factors or (need.any_of - case.factors)
-    )
+    if need.met(case.factors):
+        return frozenset()
+    # A pass has a time of its own: it never opens while nobody knows the time.
+    useless = case.factors if case.clock else case.factors | {Factor.PASS}
+    return need.together - useless or need.any_of - useless
 
 
 def _factors(case: Case, need: Need) -> Spoke:

@@ -128,14 +128,16 @@ class Levels:
         if self._heard.get(name) is not active:
             self._heard[name] = active
             times.append(now)
+        # What looks like an opening is always heard: it takes no release back, and may be somebody forcing the door.
+        opening = name == "contact" and active
         if name in self._bouncing:
             if now - times[-1] < CALM_SECONDS:
-                return False
+                return opening
             self._bouncing.discard(name)
             times.clear()
             self._tell(("line_calm", {"line": name}))
         elif len(times) == BOUNCES and now - times[0] <= BOUNCE_SECONDS:
             self._bouncing.add(name)
             self._tell(("line_bouncing", {"line": name}))
-            return False
+            return opening
         return True

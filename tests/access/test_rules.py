@@ -223,6 +223,8 @@ def test_without_a_clock_two_factors_can_stand_in_for_the_hours():
         first = ask(person, rules=rules, now=UNKNOWN)
         assert (first.granted, first.why, first.waits) == (False, Why.SECOND_FACTOR, True)
         assert Spoke(Rule.CLOCK, Outcome.NOTE, Why.CLOCK_UNKNOWN) in first.reasons
+        assert Factor.PASS not in first.needs
+        assert PIN in first.needs
         assert ask(person, PIN, rules=rules, state=first.after, now=UNKNOWN).granted
     assert ask("guest", PIN, rules=rules, now=UNKNOWN).why is Why.CLOCK_UNKNOWN
     assert ask("ann", rules=rules, now=UNKNOWN).granted

@@ -43,6 +43,13 @@ def test_a_chattering_contact_does_not_cut_off_who_pressed_the_button(begins):
     assert not bench.released
 
 
+def test_an_opening_is_heard_at_once_however_the_contact_chatters():
+    bench = chatter(Bench(contact=True), "contact", BOUNCES)
+    assert "line_bouncing" in bench.record.whys()
+    assert bench.door.state is State.FORCED
+    assert not bench.released
+
+
 def test_a_chattering_contact_lets_nobody_in():
     bench = Bench()
     for _ in range(2000):
