@@ -13,16 +13,22 @@ from appliance.store.faces import gallery
 from appliance.store.lookalikes import ALIKE_COSINE, near
 from appliance.system.clock import now
 from appliance.vision.enrol import Shot, enrol_file
+from appliance.vision.forecast import Forecast, forecast, repeats
 from appliance.vision.gallery import FLOOR_FMR, FUSED_SHIFT, Gallery, fmr_table, threshold
 from appliance.vision.models import Manifest, models_dir
 from appliance.vision.stages import Stages
 
+ENOUGH = 5
+"""Templates of a person; more than that gains little (docs/evaluation.md)."""
 CHANCE = 0.01
 """So many newcomers at most are marked as somebody's look-alike who are not."""
 
 
-def read(config: Config, records: Records, photos: Sequence[Path], own: str | None = None) -> Templates:
-    """Every photo through the same chain as the camera's frames. `own`: whose they are, None for a new person.
+def read(
+    config: Config, records: Records, photos: Sequence[Path], own: str | None = None, *, replace: bool = False
+) -> Templates:
+    """Every photo through the same chain as the camera's frames. `own`: whose they are, None for a new person;
+    with `replace` they come instead of that person's templates, which then are no measure of likeness either.
 
     Raises EnrolmentError: some photo is no use (each is named with its reason), they show
     different people, or the face is enrolled as somebody else; ModelError.
@@ -30,9 +36,28 @@ def read(config: Config, records: Records, photos: Sequence[Path], own: str | No
     taken = _shots(config, photos)
     templates, model = np.stack([shot.template for shot in taken]), taken[0].model
     owners, vectors = gallery(records.db, records.keys, model, now, suspended=True)
+    kept = vectors[[owner == own and not replace for owner in owners]]
+    if faults := _strangers(photos, templates, kept, _alike(config)):
+        raise _refused(faults)
     _refuse_known(config, records, taken, own, Gallery.of(owners, vectors, model))
     alike = near(owners, vectors, templates, _lookalike(config, len(owners) * len(taken)))
-    return Templates(templates, model, alike - {own} if own else alike)
+    together = np.concatenate([kept, templates])
+    found = forecast(together, _threshold(config, len({*owners, own or ""})))
+    return Templates(templates, model, alike - {own or ""}, found, _advice(found, repeats(together)), replace)
+
+
+def _advice(found: Forecast, repeated: int) -> tuple[str, ...]:
+    """What would make the door know them better."""
+    said = []
+    if repeated:
+        said.append(
+            f"{repeated} of {found.pictures} photos show nothing new: add one from another angle or in other light"
+        )
+    if found.poor and found.pictures < ENOUGH:
+        said.append(f"add photos, up to {ENOUGH} in all: from other days, angles and light, as the door will see them")
+    elif found.poor:
+        said.append("the photos differ much: start over with sharp ones taken at the door (`--replace`)")
+    return tuple(said)
 
 
 def _shots(config: Config, photos: Sequence[Path]) -> list[Shot]:
@@ -44,17 +69,19 @@ def _shots(config: Config, photos: Sequence[Path]) -> list[Shot]:
             taken.append(enrol_file(stages, photo))
         except (EnrolmentError, ImageError) as error:
             faults.append(str(error))
-    if not faults and len(taken) > 1:
-        faults = _strangers(photos, np.stack([shot.template for shot in taken]), _alike(config))
     if faults:
-        raise EnrolmentError("nothing was stored:\n  " + "\n  ".join(faults))
+        raise _refused(faults)
     return taken
+
+
+def _refused(faults: Sequence[str]) -> EnrolmentError:
+    return EnrolmentError("nothing was stored:\n  " + "\n  ".join(faults))
 
 
 def _refuse_known(config: Config, records: Records, taken: Sequence[Shot], own: str | None, enrolled: Gallery) -> None:
     if own:
         enrolled.replace(own, np.empty((0, TEMPLATE_DIMENSIONS), np.float32))
-    limit = threshold(_table(config), len(enrolled), config.recognition.target_fpir)
+    limit = _threshold(config, len(enrolled))
     for shot in taken:
         other = enrolled.best(shot.template, shot.model)
         if other.person is not None and other.score >= limit:
@@ -65,9 +92,11 @@ def _refuse_known(config: Config, records: Records, taken: Sequence[Shot], own: 
             )
 
 
-def _strangers(photos: Sequence[Path], templates: Vector, alike: float) -> list[str]:
-    """Photos unlike the mean of the others."""
-    total = templates.sum(axis=0)
+def _strangers(photos: Sequence[Path], templates: Vector, kept: Vector, alike: float) -> list[str]:
+    """Photos unlike the mean of the others and of the templates that are `kept`."""
+    if len(templates) + len(kept) < 2:
+        return []
+    total = templates.sum(axis=0) + kept.sum(axis=0)
     faults = []
     for photo, template in zip(photos, templates, strict=True):
         others = total - template
@@ -78,6 +107,11 @@ def _strangers(photos: Sequence[Path], templates: Vector, alike: float) -> list[
                 f"at least {alike:.2f} is needed): leave it out"
             )
     return faults
+
+
+def _threshold(config: Config, people: int) -> float:
+    """What the door asks for with so many people."""
+    return threshold(_table(config), people, config.recognition.target_fpir)
 
 
 def _alike(config: Config) -> float:

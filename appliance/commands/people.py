@@ -12,7 +12,7 @@ from rich.table import Table
 from appliance.commands import credentials
 from appliance.commands.actions import WHO, Action, UsageError
 from appliance.commands.actions import action as new_action
-from appliance.commands.peopletold import change, means, tell
+from appliance.commands.peopletold import change, enrolment_fields, means, tell, told_enrolment
 from appliance.commands.records import (
     BY,
     Records,
@@ -25,6 +25,7 @@ from appliance.commands.records import (
     person_fields,
     store,
 )
+from appliance.commands.renewal import current_model, renewals
 from appliance.config import Config
 from appliance.errors import EnrolmentError
 from appliance.store.consent import NOTICE, NOTICE_VERSION, Consent, given
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     enrol = _action(actions, "enrol", _enrol, "add photos of a person")
     enrol.add_argument("photos", metavar="PHOTO", nargs="+", type=Path)
     _consent_option(enrol)
+    enrol.add_argument("--replace", action="store_true", help="instead of the templates they have")
     remove = _action(actions, "remove", _remove, "erase a person for good")
     remove.add_argument("--yes", action="store_true", help="do not ask")
     credentials.add_arguments(actions)
@@ -119,7 +121,8 @@ def _add(args: argparse.Namespace, config: Config, records: Records) -> int:
             store(records, person.pid, taken)
     digits = records.people.set_pin(person.pid, by=BY) if args.pin else None
     _warn_alike(records, taken)
-    return tell(args, records.people.get(person.pid), f"added {person.name} ({person.pid})", digits)
+    done = f"added {person.name} ({person.pid})" + told_enrolment(taken)
+    return tell(args, records.people.get(person.pid), done, digits, more=enrolment_fields(taken))
 
 
 def _enrol(args: argparse.Namespace, config: Config, records: Records) -> int:
@@ -127,14 +130,15 @@ def _enrol(args: argparse.Namespace, config: Config, records: Records) -> int:
     consent = None
     if person.consent is None or person.consent.expires_at <= now().utc or args.consent:
         consent = _consent(args, person.name)
-    taken = _shots(args, config, records, person.pid)
+    taken = _shots(args, config, records, person.pid, replace=args.replace)
     with transaction(records.db):
         if consent:
             records.people.give_consent(person.pid, consent, BY)
         if taken:
             store(records, person.pid, taken)
     _warn_alike(records, taken)
-    return tell(args, records.people.get(person.pid), f"{person.name} has {len(args.photos)} more templates")
+    done = f"{person.name} has {len(args.photos)} {'new' if args.replace else 'more'} templates" + told_enrolment(taken)
+    return tell(args, records.people.get(person.pid), done, more=enrolment_fields(taken))
 
 
 def _warn_alike(records: Records, taken: Templates | None) -> None:
@@ -146,14 +150,16 @@ def _warn_alike(records: Records, taken: Templates | None) -> None:
         )
 
 
-def _shots(args: argparse.Namespace, config: Config, records: Records, own: str | None) -> Templates | None:
+def _shots(
+    args: argparse.Namespace, config: Config, records: Records, own: str | None, *, replace: bool = False
+) -> Templates | None:
     """Templates of all photos. Raises EnrolmentError: nothing may be stored."""
     if not args.photos:
         return None
     # Imported here, so that people can be managed where no model runtime works.
     from appliance.commands.enrolment import read  # noqa: PLC0415
 
-    return read(config, records, args.photos, own)
+    return read(config, records, args.photos, own, replace=replace)
 
 
 def _consent(args: argparse.Namespace, name: str) -> Consent:
@@ -177,11 +183,12 @@ def _list(args: argparse.Namespace, config: Config, records: Records) -> int:
     elif args.quiet:
         print("".join(f"{person.pid}\n" for person in people), end="")
     else:
-        _table(people, config.site.timezone, records)
+        _table(people, config, records)
     return 0
 
 
-def _table(people: list[Person], zone: str, records: Records) -> None:
+def _table(people: list[Person], config: Config, records: Records) -> None:
+    zone, renewal = config.site.timezone, renewals(records.db, current_model(config), now().utc)
     table = Table("Name", "Id", "Opens by", "Groups", "Valid until", "Remarks", box=None, header_style="bold")
     cards = set(records.people.roster().cards.values())
     passes = Counter(one.pid for one in Passbook(records.db).list() if one.opens(now().utc))
@@ -190,6 +197,7 @@ def _table(people: list[Person], zone: str, records: Records) -> None:
         remarks = ["suspended"] * person.suspended + ["extended"] * person.extended
         if person.consent is not None and person.consent.expires_at <= now().utc:
             remarks.append("consent expired")
+        remarks += renewal.get(person.pid, ())
         groups, until = ", ".join(sorted(person.groups)), local(person.valid_until, zone)
         table.add_row(person.name, person.pid, ", ".join(opens_by) or "nothing", groups, until, ", ".join(remarks))
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
@@ -204,6 +212,7 @@ def _show(args: argparse.Namespace, config: Config, records: Records) -> int:
     passes = [one for one in Passbook(records.db).list() if one.pid == person.pid]
     fields = person_fields(person) | {
         "card": records.people.card_of(person.pid),
+        "renewal": list(renewals(records.db, current_model(config), now().utc).get(person.pid, ())),
         "passes": [f"{one.id} until {iso(one.end)}" + " (revoked)" * one.revoked for one in passes],
     }
     if args.json:

@@ -2,9 +2,10 @@
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from appliance.commands.records import Records, person_fields
+from appliance.commands.records import Records, Templates, person_fields
 from appliance.store.person import Person
 
 
@@ -15,15 +16,52 @@ def change(args: argparse.Namespace, records: Records, does: Callable[[str], obj
     return tell(args, records.people.get(person.pid), f"{person.name} {done}")
 
 
-def tell(args: argparse.Namespace, person: Person, done: str, digits: str | None = None) -> int:
-    """The result, and a PIN if one was issued: it is shown nowhere else and never again."""
+def tell(
+    args: argparse.Namespace,
+    person: Person,
+    done: str,
+    digits: str | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> int:
+    """The result, and a PIN if one was issued: it is shown nowhere else and never again. `more`: for scripts."""
     if args.json:
-        print(json.dumps(person_fields(person) | ({"digits": digits} if digits else {}), ensure_ascii=False))
+        fields = person_fields(person) | ({"digits": digits} if digits else {}) | dict(more or {})
+        print(json.dumps(fields, ensure_ascii=False))
         return 0
     print(done)
     if digits:
         print(f"PIN: {digits}   (shown once; it cannot be read back)")
     return 0
+
+
+def told_enrolment(taken: Templates | None) -> str:
+    """How well the door will know them, and what would help, as lines to add."""
+    if taken is None or taken.forecast is None:
+        return ""
+    found = taken.forecast
+    lines = [
+        f"expected to be missed at this door: {found.fnmr:.1%} of looks ({found.low:.1%} to {found.high:.1%})",
+        *taken.advice,
+    ]
+    return "".join(f"\n  {line}" for line in lines)
+
+
+def enrolment_fields(taken: Templates | None) -> dict[str, Any]:
+    """The same as JSON values under `enrolment`; rates are fractions."""
+    if taken is None or taken.forecast is None:
+        return {}
+    found = taken.forecast
+    return {
+        "enrolment": {
+            "fnmr": round(found.fnmr, 4),
+            "fnmr_90": [round(found.low, 4), round(found.high, 4)],
+            "likeness": None if found.likeness is None else round(found.likeness, 3),
+            "threshold": round(found.threshold, 3),
+            "pictures": found.pictures,
+            "advice": list(taken.advice),
+            "alike": sorted(taken.alike),
+        }
+    }
 
 
 def means(person: Person, *, card: bool, passes: int) -> list[str]:

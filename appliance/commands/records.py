@@ -14,13 +14,14 @@ from appliance.config import Config
 from appliance.errors import LintelError, StoreError
 from appliance.facts import Vector
 from appliance.store.database import FILE, connect
-from appliance.store.enrolments import add_templates
+from appliance.store.enrolments import add_templates, remove_templates
 from appliance.store.events import EventLog
 from appliance.store.people import People
 from appliance.store.person import Person
 from appliance.store.sealing import keyed
 from appliance.system.clock import boot_id, now
 from appliance.system.keys import DeviceKey
+from appliance.vision.forecast import Forecast
 
 BY = "cli"
 """Who changes things from the command line, in the record."""
@@ -49,6 +50,12 @@ class Templates:
     model: str
     alike: frozenset[str] = frozenset()
     """Pids of others who look like this person."""
+    forecast: Forecast | None = None
+    """How often this door will miss them, with all the templates they then have."""
+    advice: tuple[str, ...] = ()
+    """What would make the enrolment better; a sentence each."""
+    replace: bool = False
+    """Instead of the templates they had."""
 
 
 @contextmanager
@@ -76,7 +83,12 @@ def open_records(config: Config) -> Iterator[Records]:
 
 
 def store(records: Records, pid: str, templates: Templates) -> None:
-    """Write templates of a person who consented. Raises EnrolmentError (no consent), StoreError."""
+    """Write templates of a person who consented. Inside a transaction where they replace others.
+
+    Raises EnrolmentError (no consent), StoreError.
+    """
+    if templates.replace:
+        remove_templates(records.db, pid, by=BY, log=records.log, now=now)
     vectors, model, alike = templates.vectors, templates.model, templates.alike
     add_templates(records.db, records.keys, pid, vectors, model, by=BY, log=records.log, now=now, alike=alike)
 

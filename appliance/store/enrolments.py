@@ -68,6 +68,17 @@ def add_templates(
                 audit.changed("alike_set", marked, by)
 
 
+def remove_templates(
+    db: Database, pid: str, *, by: str, log: EventLog | None = None, now: Callable[[], Moment] = unaided_clock
+) -> int:
+    """Delete all templates of one person, of any model; their consent stands. Returns how many. Raises StoreError."""
+    with transaction(db):
+        count: int = db.execute("DELETE FROM templates WHERE pid = ?", (pid,)).rowcount
+        if count:
+            Audit(db, log, now).changed("templates_removed", pid, by, count=count)
+    return count
+
+
 def expire_consents(db: Database, log: EventLog, now: Callable[[], Moment]) -> int:
     """For the hourly job: withdraw consents whose term is over, which deletes their templates. Needs no key.
 

@@ -180,6 +180,7 @@ EVENT: Mapping[tuple[str, str], Words] = {
     ("audit", "consent_withdrawn"): Words("Consent withdrawn, face erased"),
     ("audit", "consent_expired"): Words("Consent ended, face erased", tone="needs"),
     ("audit", "templates_added"): Words("Face enrolled"),
+    ("audit", "templates_removed"): Words("Face pictures replaced", "The templates enrolled before are deleted."),
     ("audit", "suspended"): Words("Access suspended"),
     ("audit", "resumed"): Words("Suspension lifted"),
     ("audit", "extended_on"): Words("Longer opening time given"),
