@@ -28,6 +28,7 @@ from appliance.vision.quality import Hint
 from appliance.vision.recheck import recheck
 from appliance.vision.rest import Rests
 from appliance.vision.stages import VisionModels
+from appliance.vision.turned import Witness
 from appliance.vision.visit import Visit
 from appliance.vision.vote import Before, Rules, Sighting, Vote
 
@@ -285,6 +286,7 @@ class Chain:
         asks = self._rules.level != "standard" and match.liveness.challenge is Challenge.NOT_ASKED
         if asks and match.liveness.live:
             visit.asked, visit.turns = match, HeadTurns(schedule(self._random), frame.taken_at)
+            visit.witness = Witness(vote.template)
             return replace(glimpse, match=None, hint=Hint.LOOK_STRAIGHT)
         return replace(glimpse, match=self._ended(frame, visit, vote, match))
 
@@ -299,11 +301,13 @@ class Chain:
     def _turning(self, frame: Frame, visit: Visit, turns: HeadTurns, yaw: float) -> Glimpse:
         """One frame of the challenge; passed, the face is voted on anew and must be the one that began it."""
         at, vote, mesh = frame.taken_at, visit.vote, visit.face.mesh
-        if vote is None or visit.asked is None or mesh is None:
+        if vote is None or visit.asked is None or visit.witness is None or mesh is None:
             visit.turns = None
             return self._glimpse(frame, "near", visit.face, Hint.LOOK_STRAIGHT)
         self._measure(frame, visit, mesh)
         outcome = turns.step(at, yaw)
+        if not visit.witness.same(self._bench, frame.pixels, mesh, turns):
+            outcome = Challenge.FAILED
         shown = replace(self._tallied(frame, visit, vote), challenge=turns.prompt)
         if outcome is Challenge.PASSED:
             visit.before = Before(vote.template, visit.asked.since, at, turns.answered)

@@ -7,6 +7,7 @@ from appliance.vision.challenge import HeadTurns
 from appliance.vision.crowd import Track
 from appliance.vision.hardware import HardwareLayers
 from appliance.vision.liveness import SurroundMotion
+from appliance.vision.turned import Witness
 from appliance.vision.vote import Before, Layers, Rules, Vote
 
 AFTER_SECONDS = 3.0
@@ -32,6 +33,8 @@ class Visit:
     hardware: HardwareLayers = field(default_factory=HardwareLayers)
     turns: HeadTurns | None = None
     """While the head is to be turned."""
+    witness: Witness | None = None
+    """Whether it is the same head all the while."""
     asked: Match | None = None
     """What the vote before the prompts came to."""
     before: Before | None = None

@@ -454,6 +454,36 @@ def test_a_head_that_does_not_turn_is_refused_in_time(
     assert any(glimpse.challenge for glimpse in glimpses)
 
 
+@pytest.mark.parametrize("level", ["high", "strict"])
+@pytest.mark.parametrize("turned_only", [False, True])
+def test_another_head_cannot_turn_for_the_one_that_was_seen(
+    models: VisionModels,
+    enrolled: Gallery,
+    standing: list[Pixels],
+    stranger_standing: list[Pixels],
+    monkeypatch: pytest.MonkeyPatch,
+    level: str,
+    turned_only: bool,
+) -> None:
+    """A picture wins the first look, the attacker's own head answers the prompts, the picture is shown again."""
+    chain = Chain(models, enrolled, RecognitionConfig(), LivenessConfig(level=level), lambda: Random(3))
+    scenes, head, state = list(standing), obedient(), {"prompted": False, "yaw": 0.0}
+
+    def swapping(glimpse: Glimpse | None, at: float) -> float:
+        asked = glimpse is not None and glimpse.challenge is not None
+        state["prompted"] = state["prompted"] or asked
+        state["yaw"] = head(glimpse, at)
+        away = abs(state["yaw"]) > 10 if turned_only else state["prompted"]
+        scenes[:] = stranger_standing if away else standing
+        return state["yaw"]
+
+    glimpses = turning(monkeypatch, chain, scenes, swapping, 900)
+    match = glimpses[-1].match
+    assert match is not None
+    assert match.liveness.challenge is Challenge.FAILED
+    assert match.liveness.live is False
+
+
 def test_another_face_after_the_turns_has_to_turn_its_own_head(
     models: VisionModels,
     enrolled: Gallery,
