@@ -17,7 +17,7 @@ from appliance.evaluate.speed import invented, shots
 from appliance.store import calibration
 from appliance.store.calibration import Calibration, Point
 from appliance.store.consent import given
-from appliance.store.database import FILE, connect
+from appliance.store.database import FILE, connect, transaction
 from appliance.store.enrolments import add_templates
 from appliance.store.events import EventLog
 from appliance.store.people import People
@@ -42,8 +42,9 @@ def site(tmp_path: Path, people: int, each: int = 3, model: str = MODEL, alike: 
     means = centres / np.linalg.norm(centres, axis=1, keepdims=True)
     for mean, wild in zip(means, np.split(shots(centres, each, rng), people), strict=True):
         rows = mean + alike * (wild - mean)
-        pid = roster.add("Somebody", by="test", consent=given(time.time(), "test")).pid
-        add_templates(db, keys, pid, rows, model, by="test", log=log, alike=())
+        with transaction(db):
+            pid = roster.add("Somebody", by="test", consent=given(time.time(), "test")).pid
+            add_templates(db, keys, pid, rows, model, by="test", log=log, alike=())
     db.close()
     return settings
 

@@ -171,6 +171,27 @@ def test_what_was_kept_is_not_worked_out_again(tmp_path: Path, capsys: pytest.Ca
     assert re.search(r"another model \(embedder differ\)", capsys.readouterr().err)
 
 
+def test_a_liveness_run_goes_on_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config, listed, book = tmp_path / "lintel.toml", tmp_path / "list.csv", tmp_path / "book"
+    config.write_text("")
+    rows = ["obama.jpg,live,,", "obama3.jpg,attack,print,p", "biden.jpg,attack,print,p"]
+    listed.write_text("\n".join(["path,label,attack,group", *rows]) + "\n")
+    words = ["--config", str(config), "evaluate", "liveness", str(listed), "--images", str(DATA), "--resume", str(book)]
+    assert main([*words, "--keep"]) == 0
+    first = capsys.readouterr().out
+    text = book.read_text()
+    book.write_text("\n".join(text.splitlines()[:2]) + "\n")  # killed after the first sequence
+    assert main([*words, "--keep"]) == 0
+    assert capsys.readouterr().out == first
+    forged = [json.loads(line) for line in book.read_text().splitlines()]
+    forged[1]["value"][1] = [0.0]
+    book.write_text("".join(json.dumps(line) + "\n" for line in forged))
+    assert main(words) == 0
+    assert json.loads(first)["bpcer"] == 0.0
+    assert json.loads(capsys.readouterr().out)["bpcer"] == 1.0, "what was kept is used"
+    assert not book.exists()
+
+
 def test_models_are_named_by_their_hash() -> None:
     hashes = model_hashes(None)
     assert set(hashes) >= {"detector", "mesh", "embedder", "liveness"}

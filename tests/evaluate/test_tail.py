@@ -85,6 +85,15 @@ def test_one_person_twice_is_named_first() -> None:
     assert Calibrated.of(means).nearest[0][:2] == (17, 41)
 
 
+def test_who_is_not_drawn_does_not_count() -> None:
+    """One resample in 1/e lacks any one person, and so looks the same whatever that person's face is."""
+    means = shots(invented(60, np.random.default_rng(4)), 1, np.random.default_rng(5))
+    other = means.copy()
+    other[41] = means[17]
+    pairs = zip(Calibrated.of(means).resampled, Calibrated.of(other).resampled, strict=True)
+    assert np.mean([one.cosine_at(1e-5) == pytest.approx(two.cosine_at(1e-5)) for one, two in pairs]) > 0.3
+
+
 def test_chance_over_a_gallery() -> None:
     assert fpir(0.0, 1000) == 0.0
     assert fpir(1e-6, 100) == pytest.approx(1e-4, rel=1e-3)
