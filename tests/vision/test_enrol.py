@@ -13,7 +13,7 @@ from appliance.vision.enrol import enrol_bytes, enrol_file, enrol_pixels
 from appliance.vision.picture import LOCAL, UPLOAD, Limits, decode_picture, read_picture
 from appliance.vision.stages import Stages
 
-from .scenes import DATA, portrait
+from .scenes import DATA, portrait, with_mask
 
 
 def encoded(pixels: np.ndarray, kind: str = ".jpg") -> bytes:
@@ -182,3 +182,46 @@ def test_pictures_that_cannot_become_a_template(stages: Stages) -> None:
     refused(stages, cv2.resize(good, None, fx=50 / face.width, fy=50 / face.width), "pixels wide")
     refused(stages, (good * 0.1).astype(np.uint8), "dark|no face")
     refused(stages, np.ascontiguousarray(good[:, : int(face.x + face.width * 0.6)]), "reaches out|no face|no clear")
+
+
+@pytest.mark.parametrize(
+    ("turn", "said"),
+    [
+        (cv2.ROTATE_180, "upside down"),
+        (cv2.ROTATE_90_CLOCKWISE, "lies on its side"),
+        (cv2.ROTATE_90_COUNTERCLOCKWISE, "lies on its side"),
+    ],
+)
+def test_a_turned_picture_is_told_to_be_turned(stages: Stages, turn: int, said: str) -> None:
+    refused(stages, cv2.rotate(portrait("obama.jpg"), turn), said)
+
+
+def test_a_masked_face_is_not_enrolled(stages: Stages) -> None:
+    pixels = portrait("obama.jpg")
+    refused(stages, with_mask(pixels, enrol_pixels(stages, pixels).face.mesh), "a mask covers the face")
+
+
+def test_pixels_of_another_kind_are_refused(stages: Stages) -> None:
+    good = portrait("obama.jpg")
+    for pixels in (good[..., 0], np.dstack([good, good[..., :1]]), good.astype(np.uint16), good[:0], good / 255):
+        refused(stages, pixels, "are no picture")
+
+
+def test_fifty_faces_are_several(stages: Stages) -> None:
+    small = cv2.resize(portrait("obama.jpg"), (180, 240), interpolation=cv2.INTER_AREA)
+    refused(stages, np.vstack([np.hstack([small] * 10)] * 5), "several faces|pixels wide|no face")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 2**32 - 1), st.booleans())
+def test_frames_of_any_size_become_a_finite_template_or_a_reason(
+    stages: Stages, height: int, width: int, seed: int, faced: bool
+) -> None:
+    if faced:
+        pixels = cv2.resize(portrait("obama.jpg"), (width, height))
+    else:
+        pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    with contextlib.suppress(EnrolmentError):
+        shot = enrol_pixels(stages, pixels)
+        assert np.isfinite(shot.template).all()
+        assert all(np.isfinite(one.raw) and 0 <= one.value <= 100 for one in shot.quality.values())
