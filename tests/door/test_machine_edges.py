@@ -2,8 +2,8 @@
 
 import math
 
-from appliance.door.machine import Contact, Door, Fire, Lockdown, State
-from appliance.facts import Credential, Decision, Moment, Reason
+from appliance.door.machine import Contact, Door, Fire, Free, Lockdown, State, Tamper
+from appliance.facts import Credential, Decision, Event, Moment, Passing, Reason
 
 GRANT = Decision(True, Reason.GRANTED, Credential.FACE, "p", 5.0)
 
@@ -51,3 +51,19 @@ def test_a_grant_withheld_says_whose_it_was():
     door.step(at(1), Lockdown(True))
     told = door.step(at(2), GRANT)
     assert [(e.why, e.person, e.by, e.at) for e in told] == [("withheld", "p", "face", at(2))]
+
+
+def test_every_event_carries_the_moment_at_which_it_was_told():
+    door = Door(5.0, 30.0)
+    door.begin(at(0), contact_open=False)
+    inputs = [GRANT, Free(9.0), Contact(True), Free(-math.inf), Contact(False), Tamper(True), GRANT, Passing(7, 1)]
+    told = [(e, mono) for mono, given in enumerate(inputs, 1) for e in door.step(at(mono), given) if is_event(e)]
+    whys = ["unlocked", "free", "opened", "free_end", "locked", "closed", "case_open", "unlocked", "tailgating"]
+    assert sorted(e.why for e, _ in told) == sorted(whys)
+    assert all(e.at == at(mono) for e, mono in told)
+    assert {e.type for e, _ in told if e.why == "case_open"} == {"tamper"}
+    assert {e.type for e, _ in told if e.why != "case_open"} == {"door"}
+
+
+def is_event(told: object) -> bool:
+    return isinstance(told, Event)
