@@ -4,19 +4,20 @@ gpiozero and lgpio on it. The relay's level is read back from the SoC's register
 Packages are fetched for arm64 beside this machine's own and kept in a cache; nothing is installed.
 """
 
-import os
 import shutil
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lintel-tests" / "pi3"
-PACKAGES = (
-    "busybox-static", "python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib", "libc6", "zlib1g",
-    "libexpat1", "libffi8",
+from tests.beds import arm64
+
+PACKAGES = ("busybox-static", *arm64.PYTHON, *arm64.EXTENSIONS)
+WHEELS = (
+    "lgpio==0.2.2.0", "gpiozero==2.0.1.post3", "colorzero==2.0", "numpy==2.4.6", "tzdata==2026.6",
+    "cryptography==50.0.2", "cffi==2.1.1", "pycparser==3.12",
 )  # fmt: skip
-WHEELS = ("lgpio==0.2.2.0", "gpiozero==2.0.1.post3", "colorzero==2.0")
+"""What the door needs of deploy/requirements, and its pin driver."""
+CACHE = arm64.CACHE / f"pi3-{arm64.digest(*PACKAGES, *WHEELS)}"
 REVISION = "a02082"
 """Of a Pi 3B; the boot firmware, which QEMU has not, tells it to Linux on a real one."""
 BEGIN, END = "### begin", "### end"
@@ -75,9 +76,10 @@ def _parts() -> tuple[Path, Path, Path]:
         shutil.rmtree(CACHE, ignore_errors=True)
         root = CACHE / "root"
         root.mkdir(parents=True)
-        _fetch(CACHE / "debs")
-        _unpack(CACHE / "debs", root)
-        _pip(root / "wheels")
+        arm64.fetch(CACHE / "debs", PACKAGES, kernel=True)
+        arm64.unpack(CACHE / "debs", root)
+        arm64.install(root / "wheels", *WHEELS)
+        _spare(root)
         (root / "init").write_text(INIT)
         (root / "init").chmod(0o755)
         for name in ("proc", "sys", "dev", "tmp"):
@@ -87,50 +89,22 @@ def _parts() -> tuple[Path, Path, Path]:
     return kernel, tree, base
 
 
-def _fetch(folder: Path) -> None:
-    """Packages of arm64, by an apt that knows no other."""
-    state = folder / "apt"
-    (state / "lists/partial").mkdir(parents=True)
-    (state / "cache/archives/partial").mkdir(parents=True)
-    (state / "status").touch()
-    options = [
-        "APT::Architecture=arm64", "APT::Architectures=arm64", "APT::Sandbox::User=root",
-        f"Dir::State::lists={state}/lists", f"Dir::State::status={state}/status", f"Dir::Cache={state}/cache",
-    ]  # fmt: skip
-    flags = [word for option in options for word in ("-o", option)]
-    _do("apt-get", *flags, "update", "-qq")
-    depends = _do("apt-cache", *flags, "depends", "linux-image-arm64")
-    kernel = next(line.split()[1] for line in depends.splitlines() if "Depends: linux-image-" in line)
-    _do("apt-get", *flags, "download", "-qq", kernel, *PACKAGES, cwd=folder)
-
-
-def _unpack(debs: Path, root: Path) -> None:
-    for deb in debs.glob("*.deb"):
-        if not deb.name.startswith("linux-image"):
-            _do("dpkg-deb", "-x", deb, root)
-    for name in (
-        "usr/share",
-        "usr/lib/python3.11/pydoc_data",
-        "usr/lib/python3.11/test",
-        "usr/lib/python3.11/ensurepip",
-    ):
-        shutil.rmtree(root / name, ignore_errors=True)
-
-
-def _pip(folder: Path) -> None:
-    target = ["--platform", "manylinux_2_34_aarch64", "--platform", "manylinux2014_aarch64", "--python-version", "3.11"]
-    _do(
-        sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--only-binary=:all:", *target, "-t", folder, *WHEELS
-    )
+def _spare(root: Path) -> None:
+    """The board's memory holds all of it twice while it boots."""
+    library = root / "usr/lib/python3.11"
+    for folder in (root / "usr/share", library / "pydoc_data", library / "test", library / "ensurepip"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder in (root / "wheels/numpy").rglob("tests"):
+        shutil.rmtree(folder)
 
 
 def _kernel(debs: Path, kernel: Path, tree: Path) -> None:
     parts = CACHE / "kernel-parts"
-    _do("dpkg-deb", "-x", next(debs.glob("linux-image-*.deb")), parts)
+    arm64.do("dpkg-deb", "-x", next(debs.glob("linux-image-*.deb")), parts)
     shutil.copy(next(parts.glob("boot/vmlinuz-*")), kernel)
     shutil.copy(next(parts.glob("usr/lib/linux-image-*/broadcom/bcm2837-rpi-3-b.dtb")), tree)
     shutil.rmtree(parts)
-    _do("fdtput", "-p", "-t", "x", tree, "/system", "linux,revision", REVISION)
+    arm64.do("fdtput", "-p", "-t", "x", tree, "/system", "linux,revision", REVISION)
 
 
 def _cpio(folder: Path) -> bytes:
@@ -138,10 +112,3 @@ def _cpio(folder: Path) -> bytes:
     return subprocess.run(
         ["busybox", "cpio", "-o", "-H", "newc"], cwd=folder, input=names, capture_output=True, check=True
     ).stdout
-
-
-def _do(*command: str | Path, cwd: Path | None = None) -> str:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{command[0]} gave {done.returncode}: {done.stderr[-2000:]}")
-    return done.stdout
