@@ -97,7 +97,8 @@ class Calibrated:
         return self._interval(self.tail.fmr_at(cosine), [one.fmr_at(cosine) for one in self.resampled])
 
     def _interval(self, best: float, found: Sequence[float]) -> tuple[float, float, float]:
-        low, high = np.quantile(found, [0.025, 0.975])
+        # One of the resamples, not between two: then the rate at the cosine at a rate is that rate again.
+        low, high = np.quantile(found, [0.025, 0.975], method="nearest")
         return best, min(best, float(low)), max(best, float(high))
 
 

@@ -77,7 +77,7 @@ def test_it_is_stored_and_the_door_takes_the_stricter_threshold(
     found = strictest(TABLE, enrolled.site, len(gallery), 1e-4)
     assert found == pytest.approx(told["threshold"])
     assert found >= told["threshold_of_manifest"]
-    assert told["fpir"]["low"] <= told["fpir"]["estimate"] <= told["fpir"]["high"] <= 1e-4 * 1.01
+    assert told["fpir"]["low"] <= told["fpir"]["estimate"] <= told["fpir"]["high"] <= 1e-4 * 1.05
     assert told["own_pictures"]["counted"] == 180
     assert told["own_pictures"]["below_threshold"] == 0
     db = connect(tmp_path / FILE)
