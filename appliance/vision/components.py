@@ -18,7 +18,7 @@ from appliance.vision.quality import Hint
 ENROL_SHARPNESS = 0.016
 """LFW: 1.7 % lie below; the door asks for 0.012."""
 ENROL_CERTAINTY = 20.0
-"""LFW: 2.5 % lie below; of faces with a hand drawn before them 95 % do. The door asks for 15."""
+"""LFW: 2.5 % lie below, most of them turned away, blurred or covered. The door asks for 15."""
 ENROL_BURNT = 0.25
 """Share of the crop without a trace of shade. LFW: 0.3 % lie above."""
 _BURNT, _BLACK = 250, 20
