@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from types import MappingProxyType
 
-from appliance.access.liveness import Needs, objection
+from appliance.access.liveness import Needs, contradiction, objection
 from appliance.access.lockout import Lockouts, face_subjects, keypad_subject, pin_subjects
 from appliance.access.modes import Factor
 from appliance.access.passes import PassEntry, untimely
@@ -36,9 +36,9 @@ PIN_AGE_SECONDS = 5.0
 """A PIN may wait for the slow hash, behind others, on a slow board."""
 LEAST_THRESHOLD = 0.25
 """No embedder in use separates people below this cosine: a match that claims less is misconfigured."""
-CONFIRM_THRESHOLD = 0.43
+CONFIRM_THRESHOLD = 0.44
 """Cosine from which a face confirms whom a card or a PIN has named (1:1): FMR 1e-4 a comparison at 0.41, measured for
-the embedder on 4.3 million impostor pairs (models/manifest.toml), and 0.02 for fused frames (docs/evaluation.md)."""
+the embedder on 4.3 million impostor pairs (models/manifest.toml), and 0.03 for what is fused (docs/evaluation.md)."""
 
 PersonalCredential = Match | PinEntry | CardEntry | PassEntry
 Asked = PersonalCredential | AdminUnlock
@@ -58,6 +58,7 @@ class Rules:
     margin: float = 0.05
     votes: int = 3
     passive_threshold: float = 0.7
+    passive_frames: int = 5
     level: str = "standard"
     """What a living face must prove (`access.liveness`)."""
     least_threshold: float = LEAST_THRESHOLD
@@ -256,8 +257,9 @@ def aged(at: float, now: float, limit: float) -> Reason | None:
 def not_live(match: Match, rules: Rules) -> Reason | None:
     """Refuse unless every layer that spoke, and every one that this door's level asks for, called it a living face."""
     seen = match.liveness
-    needs = Needs(rules.level, rules.passive_threshold, passive_frames=1)
-    return None if seen.live is True and objection(seen, needs) is None else Reason.SPOOF
+    needs = Needs(rules.level, rules.passive_threshold, rules.passive_frames)
+    agreed = seen.live is True and objection(seen, needs) is None
+    return None if agreed and contradiction(seen, needs) is None else Reason.SPOOF
 
 
 def not_matched(match: Match, rules: Rules) -> Reason | None:
@@ -281,12 +283,14 @@ def named(person: str | None, known: Known, now: Moment) -> bool:
 def not_confirmed(match: Match, rules: Rules) -> Reason | None:
     """Refuse unless the face is that of whom another factor has named: one comparison, so nobody need come second.
 
-    What vision did not call anybody (it holds a face against the whole gallery) confirms nobody.
+    What vision did not call anybody (it holds a face against the whole gallery) confirms nobody, nor does a face to
+    which somebody else comes nearer.
     """
     if match.model not in rules.models:
         return Reason.WRONG_MODEL
-    sure = match.score >= rules.confirm_threshold and match.votes >= rules.votes
-    return None if sure else Reason.LOW_SCORE
+    if not (match.score >= rules.confirm_threshold and match.votes >= rules.votes):
+        return Reason.LOW_SCORE
+    return None if match.margin >= 0 else Reason.AMBIGUOUS
 
 
 def locked_out(until: float | None) -> Reason | None:

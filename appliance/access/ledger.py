@@ -7,7 +7,7 @@ monotonic ones once: a clock that is set later moves nobody's past.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from types import MappingProxyType
 
@@ -59,7 +59,8 @@ class Ledger:
             if note.seen is not None:
                 noted[note.person] = note.seen
         sightings = {pid: self._sighting(pid, seen, now) for pid, seen in noted.items()}
-        self.state = replace(self.state, used=MappingProxyType(used), sightings=MappingProxyType(sightings))
+        # What was shown or waited for stood on the rights before these: a PIN may have been taken away.
+        self.state = State(used=MappingProxyType(used), sightings=MappingProxyType(sightings), let_in=self.state.let_in)
         self._noted = noted
 
     def keep(self, verdict: Verdict, now: Moment) -> list[Note]:

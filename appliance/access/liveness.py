@@ -42,3 +42,16 @@ def objection(seen: LivenessVerdict, needs: Needs) -> str | None:
         ("challenge", turned),
     )
     return next((layer for layer, agrees in found if not agrees), None)
+
+
+def contradiction(seen: LivenessVerdict, needs: Needs) -> str | None:
+    """What in a verdict denies the rest of it, or says that it was reached by another level; None: it holds together.
+
+    For the door, which did not reach it.
+    """
+    found = (
+        ("objection", seen.objection is None or not seen.live),
+        ("level", seen.level == needs.level),
+        ("challenge", (seen.challenge is Challenge.PASSED) == (seen.turns > 0) or not seen.live),
+    )
+    return next((field for field, holds in found if not holds), None)

@@ -58,6 +58,7 @@ def rules(config: Config) -> Rules:
         margin=config.recognition.margin,
         votes=config.recognition.votes,
         passive_threshold=config.liveness.passive_threshold,
+        passive_frames=config.liveness.passive_frames,
         level=config.liveness.level,
     )
 

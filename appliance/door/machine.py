@@ -11,7 +11,22 @@ from dataclasses import dataclass
 from appliance.door.table import PASSABLE, RECORDED, SETTLE, TABLE, Signal, State
 from appliance.facts import Credential, Decision, DoorCommand, Event, EventType, Moment, Passing, RexPress
 
-__all__ = ["GRACE_SECONDS", "Contact", "Door", "Fire", "Free", "Input", "Lockdown", "Output", "State", "Tamper"]
+__all__ = [
+    "EGRESS_SECONDS",
+    "GRACE_SECONDS",
+    "Contact",
+    "Door",
+    "Fire",
+    "Free",
+    "Input",
+    "Lockdown",
+    "Output",
+    "State",
+    "Tamper",
+]
+
+EGRESS_SECONDS = 3.0
+"""EN 60839-11-1: a release lasts so long at least. Whatever the contact says, whoever asked to go out has it."""
 
 GRACE_SECONDS = 0.5
 """A strike lets go more slowly than its relay: a door opened this soon after relocking was not forced."""
@@ -78,7 +93,7 @@ class Door:
         self.fire = False
         self.lockdown = False
         self._tampered = False
-        self._entry_until = self._egress_until = self._free_until = -math.inf
+        self._entry_until = self._egress_until = self._egress_least = self._free_until = -math.inf
         self._asked_while_open = False
         self._guests = self._later_guests = 0  # grants for this opening; and those of them since it opened
         self._guest_at = math.inf
@@ -145,6 +160,7 @@ class Door:
                 return self._asked(Signal.GRANT, given.by.value, given.person)
             case RexPress():
                 self._egress_until = max(self._egress_until, now + self._unlock_seconds)
+                self._egress_least = max(self._egress_least, now + min(EGRESS_SECONDS, self._unlock_seconds))
                 return self._asked(Signal.REX, Credential.REX.value, None)
             case Contact(is_open) if is_open is not self.contact_open:
                 return self._contact(now, is_open)
@@ -172,8 +188,10 @@ class Door:
             self._later_guests = 0
             return Signal.OPENED_LATE if now - self._relocked_at <= GRACE_SECONDS else Signal.OPENED
         if self._relock_on_close and not self._asked_while_open and not self.fire:
-            # The release has served its purpose. One asked for since the door opened has not.
-            self._entry_until = self._egress_until = -math.inf
+            # The release has served its purpose. One asked for since the door opened has not; and whoever presses
+            # the button has a while to push, even if the contact only chatters.
+            self._entry_until = -math.inf
+            self._egress_until = min(self._egress_until, self._egress_least)
         self._guests, self._later_guests = self._later_guests, 0
         return Signal.CLOSED
 

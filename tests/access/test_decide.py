@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.access.decide import AGE_SECONDS, AHEAD_SECONDS, PIN_AGE_SECONDS, Known, Rules, decide
+from appliance.access.decide import AGE_SECONDS, AHEAD_SECONDS, PIN_AGE_SECONDS, Known, Rules, decide, not_live
 from appliance.access.lockout import Lockouts, Outcome
 from appliance.access.roster import Roster, RosterPerson
 from appliance.facts import (
     AdminUnlock,
+    Challenge,
     ClockQuality,
     Credential,
     LivenessVerdict,
@@ -181,7 +182,7 @@ def test_limits_themselves_are_within():
         threshold=0.25,
         margin=0.05,
         taken_at=NOW.mono - 2.0,
-        liveness=replace(LIVE, passive=0.7, frames=1),
+        liveness=replace(LIVE, passive=0.7, frames=5),
     )
     assert of(at_the_limit).granted
     assert of(replace(MATCH, taken_at=NOW.mono + 0.1), now=replace(NOW, mono=0.5)).reason is Reason.STALE
@@ -244,3 +245,20 @@ def test_a_grant_means_live_and_matched_and_allowed_now(match, person, quality, 
         assert not lockdown
         assert person.valid_from is None or (quality != "unknown" and person.valid_from <= NOW.utc)
         assert person.valid_until is None or (quality != "unknown" and person.valid_until > NOW.utc)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"objection": "passive"},
+        {"level": "standard"},
+        {"challenge": Challenge.PASSED, "turns": 0},
+        {"challenge": Challenge.NOT_ASKED, "turns": 3},
+        {"frames": 4},
+    ],
+)
+def test_a_verdict_that_contradicts_itself_or_this_doors_level_proves_nothing(change):
+    rules = replace(RULES, level="high")
+    proven = replace(LIVE, level="high", challenge=Challenge.PASSED, turns=4)
+    assert not_live(replace(MATCH, liveness=proven), rules) is None
+    assert not_live(replace(MATCH, liveness=replace(proven, **change)), rules) is Reason.SPOOF

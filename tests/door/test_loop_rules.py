@@ -115,7 +115,7 @@ def test_a_card_or_pin_that_named_a_person_is_confirmed_one_to_one():
     door.turn(door.match(**unsure))
     assert door.record.whys() == ["low_score"]
     door.turn(door.pin())
-    door.turn(door.match(**{**unsure, "score": 0.429}), 1.0)
+    door.turn(door.match(**{**unsure, "score": 0.439}), 1.0)
     assert door.record.whys()[-1] == "low_score"
     door.turn(door.match(person=None, **unsure), 0.1)
     assert door.record.whys()[-1] == "unknown_face"
@@ -459,6 +459,15 @@ def test_always_open_hours_need_no_clock_and_others_do():
     two = bench(office, settings=AccessConfig(clock_unknown="two_factor"))
     two.clock.quality = ClockQuality.UNKNOWN
     assert not enter(two).released
-    assert answer(two)["needs"] == ["card", "face", "pass"]
+    assert answer(two)["needs"] == ["card", "face"]
     two.turn(two.match()).written()
     assert two.released
+
+
+def test_what_was_shown_before_the_rights_changed_counts_no_more():
+    door = bench(Book(plan=ModePlan(Mode.FACE_AND_PIN)))
+    assert not enter(door).released
+    door.turn(RosterLoaded(replace(ROSTER, pins={}), Book(plan=ModePlan(Mode.FACE_AND_PIN))))
+    door.turn(door.match(), 1.0).written()
+    assert not door.released
+    assert answer(door)["why"] == "second_factor"

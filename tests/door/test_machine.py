@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.door.machine import (
+    EGRESS_SECONDS,
     GRACE_SECONDS,
     Contact,
     Door,
@@ -325,6 +326,7 @@ class World:
     relay: str = "secure"
     entry_until: float = -math.inf
     egress_until: float = -math.inf
+    egress_least: float = -math.inf
     free_until: float = -math.inf
     secured_at: float = -math.inf
     opened_at: float | None = None
@@ -345,8 +347,15 @@ class World:
     def key(self):
         door, now = self.door, self.now
         opened = -math.inf if self.opened_at is None else self.opened_at
-        times = (self.entry_until, self.egress_until, self.free_until, self.secured_at, opened)
-        times += (door._entry_until, door._egress_until, door._free_until, door._relocked_at, door._held_at)
+        times = (self.entry_until, self.egress_until, self.egress_least, self.free_until, self.secured_at, opened)
+        times += (
+            door._entry_until,
+            door._egress_until,
+            door._egress_least,
+            door._free_until,
+            door._relocked_at,
+            door._held_at,
+        )
         relative = tuple([round(max(-99.0, min(99.0, t - now)), 3) for t in times])
         flags = (door.state, door.contact_open, door.fire, door.lockdown, door._asked_while_open, door._tampered)
         # Two guests are as many as three, and one of long ago is one of long ago.
@@ -392,6 +401,7 @@ class World:
             self.later_guests += before.contact_open
         if name == "rex":
             self.egress_until = max(self.egress_until, self.now + UNLOCK)
+            self.egress_least = self.now + EGRESS_SECONDS
             self.asked_while_open = before.contact_open
         if name == "fire" and not before.fire:
             self.asked_while_open = before.contact_open
@@ -407,7 +417,8 @@ class World:
             self.opened_at = self.now if door.contact_open else None
         if passed:
             if self.relock_on_close and not self.asked_while_open and not door.fire:
-                self.entry_until = self.egress_until = -math.inf
+                self.entry_until = -math.inf
+                self.egress_until = min(self.egress_until, self.egress_least)
             self.guests, self.later_guests = self.later_guests, 0
         if door.contact_open and not before.contact_open:
             self.asked_while_open, self.later_guests = False, 0
@@ -443,6 +454,10 @@ def the_relay_is_where_the_machine_believes_it_is(world, name, before, whys):
 
 def egress_always_opens(world, name, before, whys):
     return name != "rex" or world.relay == "release"
+
+
+def who_pressed_has_three_seconds_whatever_the_contact_says(world, name, before, whys):
+    return world.egress_least <= world.now or world.relay == "release"
 
 
 def fire_always_opens_and_stays_open(world, name, before, whys):
@@ -535,6 +550,7 @@ def tailgating_is_told_once_an_opening_after_one_grant(world, name, before, whys
 INVARIANTS = [
     the_relay_is_where_the_machine_believes_it_is,
     egress_always_opens,
+    who_pressed_has_three_seconds_whatever_the_contact_says,
     fire_always_opens_and_stays_open,
     no_release_without_a_grant_the_button_or_a_fire,
     whatever_is_released_has_a_time_at_which_it_ends,
