@@ -1,5 +1,6 @@
 """What a signed command may do to this door: ask it to unlock, put a lockdown in the store, write the record."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,19 @@ from sqlite_utils import Database
 
 from appliance.config import Config
 from appliance.errors import ConfigError, DoorlineError
-from appliance.facts import AdminUnlock, Event
-from appliance.fleet.commands import Verifier
+from appliance.facts import AdminUnlock, ClockQuality, Event, Moment
+from appliance.fleet.commands import LARGEST_SEQ, SiteMode, Verifier
 from appliance.fleet.desk import Desk
 from appliance.store.chain import StoredEvent
 from appliance.store.database import FILE, NoValueError, connect, meta, transaction
 from appliance.store.events import EventLog
-from appliance.store.rulebook import Rulebook, read
+from appliance.store.lockdown import Order, greatest_number, standing
+from appliance.store.rulebook import Rulebook
 from appliance.system import clock
 from appliance.system.doorline import DoorlineSender
 from appliance.system.status import read_status
+
+log = logging.getLogger(__name__)
 
 MODE_SEQ = "mode_seq"
 ROWS = 200
@@ -53,6 +57,7 @@ class Orders:
     def __init__(self, file: Path, doorline: Path, status: Path) -> None:
         self._file, self._status = file, status
         self._door = DoorlineSender(doorline)
+        self._told = False
         self._opened: tuple[Database, Rulebook, EventLog] | None = None
 
     def unlock(self, by: str, name: str, at: float) -> bool:
@@ -63,30 +68,47 @@ class Orders:
         except DoorlineError:
             return False
 
-    def lockdown(self, on: bool, by: str, why: str) -> None:
-        """Set or lift it; the door follows within a quarter of a second. Raises StoreError."""
-        self._open()[1].set_lockdown(on, by, why)
-
-    def lockdown_by(self) -> str | None:
-        """Who ordered the one that holds. Raises StoreError."""
-        book = read(self._open()[0], clock.now().utc)
-        return (book.lockdown_by or "unknown") if book.lockdown else None
-
-    def take_mode(self, seq: int, lockdown: bool | None, by: str, why: str) -> None:
-        """The number and what it asks, both or neither. Raises StoreError."""
-        db = self._open()[0]
+    def lockdown(self, on: bool, by: str, why: str) -> bool:
+        """Order or lift this door's own; the door follows within a quarter of a second. Raises StoreError."""
+        db, rules, _ = self._open()
         with transaction(db):
-            if lockdown is not None:
-                self.lockdown(lockdown, by, why)
-            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (MODE_SEQ, seq))
+            rules.set_lockdown(on, by, why)
+            return "site" in standing(db)
+
+    def take_mode(self, mode: SiteMode, by: str, why: str, now: Moment) -> str:
+        """See `Hands`. All of it or nothing. Raises StoreError."""
+        db, rules, _ = self._open()
+        with transaction(db):
+            orders, newest = standing(db), self._taken(db)
+            above = mode.seq > (greatest_number(db) if newest is None else newest)
+            if not mode.lockdown and not above:
+                return "seq"
+            if not mode.lockdown and _older(mode, orders.get("site"), now):
+                return "iat"
+            rules.set_lockdown(mode.lockdown, by, why, side="site", issued=mode.iat, seq=mode.seq)
+            if above:
+                db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (MODE_SEQ, mode.seq))
+            return "local_lockdown" if not mode.lockdown and "local" in orders else ""
 
     def mode_seq(self) -> int:
         """Raises StoreError."""
+        return self._taken(self._open()[0]) or 0
+
+    def _taken(self, db: Database) -> int | None:
+        """The newest number taken. None: damaged, so that nobody knows which messages are old."""
         try:
-            value = meta(self._open()[0], MODE_SEQ)
+            value = meta(db, MODE_SEQ)
         except NoValueError:
             return 0
-        return value if isinstance(value, int) else 0
+        if type(value) is int and 0 <= value < LARGEST_SEQ:
+            return value
+        if not self._told:
+            log.error(
+                "the number of the site's newest mode is damaged: until one comes with a number above all in the "
+                "record, only a lockdown is taken; publish the site's mode with a higher number"
+            )
+        self._told = True
+        return None
 
     def note(self, event: Event) -> None:
         """Raises StoreError."""
@@ -110,3 +132,12 @@ class Orders:
             log = EventLog(db)
             self._opened = db, Rulebook(db, log=log, now=clock.now), log
         return self._opened
+
+
+def _older(mode: SiteMode, order: Order | None, now: Moment) -> bool:
+    """Whether it was signed before the lockdown that it would lift: by the host's clock, else by this door's."""
+    if order is None:
+        return False
+    if order.issued is not None:
+        return mode.iat < order.issued
+    return now.quality is not ClockQuality.UNKNOWN and order.at is not None and mode.iat < int(order.at)

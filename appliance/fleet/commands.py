@@ -60,6 +60,8 @@ class SiteMode:
     by: str
     by2: str | None
     why: str
+    iat: int
+    """When it was signed, UTC epoch seconds of the host's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +208,11 @@ def _order(body: Mapping[str, Any]) -> Order | None:
 def _mode(body: Mapping[str, Any]) -> SiteMode | None:
     if body.keys() != _MODE or body["v"] != VERSION or body["mode"] not in ("normal", "lockdown"):
         return None
-    why, seq = _text(body["why"]), body["seq"]
-    if type(seq) is not int or not 0 < seq < LARGEST_SEQ or why is None or not _people(body):
+    why, seq, iat = _text(body["why"]), body["seq"], body["iat"]
+    numbers = all(type(number) is int and 0 < number < LARGEST_SEQ for number in (seq, iat))
+    if not numbers or why is None or not _people(body):
         return None
-    return SiteMode(seq, body["mode"] == "lockdown", body["by"], body["by2"], why)
+    return SiteMode(seq, body["mode"] == "lockdown", body["by"], body["by2"], why, iat)
 
 
 def _people(body: Mapping[str, Any]) -> bool:

@@ -40,17 +40,18 @@ class Hands(Protocol):
     def unlock(self, by: str, name: str, at: float) -> bool:
         """Ask the door; False: it is away."""
 
-    def lockdown(self, on: bool, by: str, why: str) -> None:
-        """Shut the door to everybody outside, or lift that."""
+    def lockdown(self, on: bool, by: str, why: str) -> bool:
+        """Shut this door to everybody outside, or lift that; whether the site's lockdown stands."""
 
-    def lockdown_by(self) -> str | None:
-        """Who ordered the lockdown that holds; None: there is none."""
+    def take_mode(self, mode: SiteMode, by: str, why: str, now: Moment) -> str:
+        """Remember the number of the site's mode, and in the same breath do what it asks.
 
-    def take_mode(self, seq: int, lockdown: bool | None, by: str, why: str) -> None:
-        """Remember the number of the site's mode, and in the same breath what it asks; None: nothing."""
+        Returns why the door does not follow, or nothing: `local_lockdown` (its own stands), or, and then the
+        mode is not done, `iat` (signed before the lockdown it would lift) or `seq` (no number above all known).
+        """
 
     def mode_seq(self) -> int:
-        """The newest number taken; 0: none yet."""
+        """The newest number taken; 0: none yet, or it is damaged."""
 
     def note(self, event: Event) -> None:
         """Put it in the record."""
@@ -130,18 +131,16 @@ class Desk:
             if not self._hands.unlock(order.by, order.id, now.mono):
                 return [Reply(order.id, "failed", "door_away")]
         else:
-            self._hands.lockdown(order.op == "lockdown", order.by, order.why or UNSAID)
+            on = order.op == "lockdown"
+            if self._hands.lockdown(on, order.by, order.why or UNSAID) and not on:
+                return [Reply(order.id, "failed", "site_lockdown")]
         self._waiting.append(_Waiting(order.id, order.op, seq, now.mono + DONE_SECONDS))
         return [Reply(order.id, "accepted", order.op)]
 
     def _take(self, mode: SiteMode, now: Moment) -> list[Reply]:
-        name, seq, by = f"mode-{mode.seq}", self._hands.head(), self._hands.lockdown_by()
-        # What this door was told by itself, a message to all doors does not lift.
-        local = not mode.lockdown and by is not None and not by.startswith(SITE)
-        wanted = None if local else mode.lockdown
-        self._hands.take_mode(mode.seq, wanted, SITE + mode.by, mode.why or UNSAID)
-        if local:
-            return [Reply(name, "failed", "local_lockdown")]
+        name, seq = f"mode-{mode.seq}", self._hands.head()
+        if fault := self._hands.take_mode(mode, SITE + mode.by, mode.why or UNSAID, now):
+            return [Reply(name, "failed" if fault == "local_lockdown" else "rejected", fault)]
         op = "lockdown" if mode.lockdown else "release"
         self._waiting.append(_Waiting(name, op, seq, now.mono + DONE_SECONDS))
         return [Reply(name, "accepted", op)]

@@ -6,7 +6,6 @@
 - Where somebody was last seen: somewhere else, just now. The lockdown: it stands.
 """
 
-import json
 import logging
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -34,6 +33,7 @@ from appliance.store.hours import (
     meant,
     whole,
 )
+from appliance.store.lockdown import standing
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +74,8 @@ def alike(db: Database) -> frozenset[str]:
 
 
 def in_lockdown(db: Database) -> bool:
-    """Whether the door is shut for everybody outside, inside a snapshot."""
-    return db.execute("SELECT 1 FROM meta WHERE key = 'lockdown'").fetchone() is not None
+    """Whether the door is shut for everybody outside, by whichever side. Raises StoreError."""
+    return bool(standing(db))
 
 
 class _Reader:
@@ -160,14 +160,11 @@ class _Reader:
         return found
 
     def lockdown(self) -> tuple[bool, str | None]:
-        row = self._db.execute("SELECT value FROM meta WHERE key = 'lockdown'").fetchone()
-        if row is None:
-            return False, None
-        try:
-            return True, str(json.loads(row[0])["by"])
-        except (*DAMAGED, RecursionError) as error:
-            self._tell("who ordered the lockdown", error)
-            return True, None
+        orders = standing(self._db)
+        for side, order in orders.items():
+            if order.by is None:
+                self._tell(f"who ordered the {side} lockdown", "it is damaged")
+        return bool(orders), next((order.by for order in orders.values()), None)
 
     def _group_schedule(self, group: str, name: str) -> Schedule:
         try:

@@ -4,6 +4,7 @@
 """
 
 from appliance.store.migration_faces import FACES_CHANGED
+from appliance.store.migration_lockdown import TWO_LOCKDOWNS
 from appliance.store.migration_rules import RULES
 
 APPLICATION_ID = 0x4C4E544C
@@ -188,5 +189,6 @@ MIGRATIONS: tuple[str, ...] = (
     WHAT_COUNTS,
     RULES,
     FACES_CHANGED,
+    TWO_LOCKDOWNS,
 )
 """Step n takes a file from version n to n + 1."""

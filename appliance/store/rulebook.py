@@ -1,8 +1,8 @@
 """The rules about people, and what is noted of who came by them. `read` gives the door all of it at once."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import combinations
 from unicodedata import category
 
@@ -11,8 +11,10 @@ from appliance.access.visitors import Visit
 from appliance.access.walltime import believable
 from appliance.errors import ScheduleError
 from appliance.facts import ClockQuality
-from appliance.store.bookreading import alike, in_lockdown, read
+from appliance.store import lockdown
+from appliance.store.bookreading import alike, read
 from appliance.store.database import lenient, snapshot, transaction
+from appliance.store.lockdown import Side
 from appliance.store.person import nobody
 from appliance.store.timetables import Timetables
 
@@ -130,24 +132,40 @@ class Rulebook(Timetables):
             self._db.execute("DELETE FROM sightings WHERE ?1 IS NULL OR pid = ?1", (pid,))
             self._audit.changed("passback_forgiven", pid, by)
 
-    def set_lockdown(self, on: bool, by: str, why: str) -> bool:
-        """Shut the door for everybody outside, or lift that; the way out stays free. True: it was not so before."""
+    def set_lockdown(
+        self, on: bool, by: str, why: str, *, side: Side = "local", issued: float | None = None, seq: int | None = None
+    ) -> bool:
+        """Shut the door for everybody outside, or lift that for one side; the way out stays free.
+
+        The other side's order stands as it did. `issued` and `seq` are of the site's message: when it was signed
+        (UTC epoch seconds), and its number. Returns whether this side had not ordered so before.
+        """
         told = " ".join(why.split())
         if not 1 <= len(told) <= WHY_LENGTH or any(category(letter)[0] == "C" for letter in told):
             raise ScheduleError(f"a lockdown needs a reason of 1 to {WHY_LENGTH} printable characters")
         with transaction(self._db):
-            if on == in_lockdown(self._db):
+            before = lockdown.standing(self._db).get(side)
+            if on is (before is not None):
+                if before is not None and issued is not None:
+                    # What was signed before the newest order lifts it no more.
+                    lockdown.put(self._db, side, replace(before, issued=max(issued, before.issued or issued)))
                 return False
             if on:
-                order = json.dumps({"by": by, "why": told, "at": self._now().utc}, ensure_ascii=False)
-                self._db.execute("INSERT INTO meta VALUES ('lockdown', ?)", (order,))
+                lockdown.put(self._db, side, lockdown.Order(by, told, self._now().utc, issued))
             else:
-                self._db.execute("DELETE FROM meta WHERE key = 'lockdown'")
-            if on:
-                self._audit.changed("lockdown_on", None, by, reason=told)
-            else:
-                self._audit.changed("lockdown_off", None, by, reason=told)
+                lockdown.lift(self._db, side)
+            self._record_lockdown(on, side, by, {"reason": told} if seq is None else {"reason": told, "seq": seq})
         return True
+
+    def _record_lockdown(self, on: bool, side: Side, by: str, detail: dict[str, str | int]) -> None:
+        if side == "local" and on:
+            self._audit.changed("lockdown_on", None, by, **detail)
+        elif side == "local":
+            self._audit.changed("lockdown_off", None, by, **detail)
+        elif on:
+            self._audit.changed("site_lockdown_on", None, by, **detail)
+        else:
+            self._audit.changed("site_lockdown_off", None, by, **detail)
 
     def _drop(self, table: str, pid: str, by: str, why: str) -> None:
         with transaction(self._db):

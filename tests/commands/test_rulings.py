@@ -15,6 +15,7 @@ from appliance.config import load
 from appliance.facts import ClockQuality, Moment
 from appliance.settings import MqttConfig, OsdpConfig, OsdpOutConfig, PinsConfig, WiegandConfig
 from appliance.store.database import FILE, connect
+from appliance.store.rulebook import Rulebook
 from appliance.system import clock as clocks
 from tests.commands.test_people import Shell, lintel
 
@@ -120,3 +121,13 @@ def test_an_unset_clock_says_whom_it_keeps_out(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(clocks, "now", lambda: Moment(1.0, 1.8e9, ClockQuality.UNKNOWN))
     assert "stay out" in one(checks.clock("deny")).detail
     assert "need two factors" in one(checks.clock("two_factor")).detail
+
+
+def test_lifting_the_doors_own_lockdown_says_that_the_sites_stands(lintel: Shell) -> None:
+    lintel("lockdown", "on", "--reason", "drill", code=1)
+    db = connect(lintel.state / FILE)
+    Rulebook(db, now=clocks.now).set_lockdown(True, "site:alice", "alarm", side="site")
+    assert "of this door since" in (said := lintel("lockdown", "status", code=1, both=True))
+    assert "of the whole site since" in said
+    assert "THE SITE'S STILL STANDS" in lintel("lockdown", "off", "--reason", "over", code=1, both=True)
+    assert "by site:alice: alarm" in lintel("lockdown", "status", code=1, both=True)

@@ -175,7 +175,7 @@ def mode(wanted: str = "lockdown", seq: int = 1, by2: str | None = None, **chang
 
 def test_the_sites_mode_counts_when_it_is_newer() -> None:
     judge = Bench().judge
-    assert judge.mode(mode(seq=3), 2) == SiteMode(3, True, "alice", None, "drill")
+    assert judge.mode(mode(seq=3, iat=5), 2) == SiteMode(3, True, "alice", None, "drill", 5)
     assert judge.mode(mode(seq=3), 3) is None
     assert judge.mode(mode(seq=2), 3) is None
     assert isinstance(judge.mode(mode("normal", 4, "bob"), 3), SiteMode)
@@ -189,6 +189,8 @@ def test_the_sites_mode_counts_when_it_is_newer() -> None:
         ({"mode": "open"}, "fields"),
         ({"mode": ["lockdown"]}, "fields"),
         ({"seq": True}, "fields"),
+        ({"iat": "1"}, "fields"),
+        ({"iat": True}, "fields"),
         ({"seq": 0}, "fields"),
         ({"seq": 2**53}, "fields"),
         ({"ch": "x"}, "fields"),

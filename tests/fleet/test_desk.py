@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appliance.daemons.orders import Orders, public_key
 from appliance.errors import ConfigError
-from appliance.facts import AdminUnlock, Event, EventType, Moment
+from appliance.facts import AdminUnlock, ClockQuality, Event, EventType, Moment
 from appliance.fleet.commands import Verifier
 from appliance.fleet.desk import DONE_SECONDS, Desk, Reply
 from appliance.settings import SiteConfig
@@ -202,3 +202,60 @@ def test_the_example_prints_what_to_publish(tmp_path: Path, capsys: pytest.Captu
     assert isinstance(body, dict)
     assert (body["mode"], body["seq"]) == ("lockdown", 7)
     assert sign.main(["command"]) == 2
+
+
+def test_a_lockdown_of_this_door_outlives_the_sites(bench: Bench) -> None:
+    bench.mode("lockdown", 1, "alice")
+    bench.send("lockdown", "guard", why="an intruder at this door")
+    assert bench.mode("normal", 2, "alice", "bob") == [("failed", "local_lockdown")]
+    assert bench.locked_down()
+    assert [reply.why for reply in bench.send("release", "guard", "chief")[1]] == ["release"]
+    assert not bench.locked_down()
+
+
+def test_a_lockdown_of_the_site_outlives_the_doors_own(bench: Bench) -> None:
+    bench.send("lockdown", "guard")
+    assert bench.mode("lockdown", 1, "alice") == [("accepted", "lockdown")]
+    assert [(reply.outcome, reply.why) for reply in bench.send("release", "guard", "chief")[1]] == [
+        ("failed", "site_lockdown")
+    ]
+    assert bench.locked_down()
+    assert bench.mode("normal", 2, "alice", "bob") == [("accepted", "release")]
+    assert not bench.locked_down()
+
+
+def damaged_number(bench: Bench) -> None:
+    with bench.db.conn:
+        bench.db.conn.execute("UPDATE meta SET value = 'x' WHERE key = 'mode_seq'")
+    bench.desk = bench.fresh()
+
+
+def test_with_a_damaged_number_an_old_normal_lifts_nothing(bench: Bench) -> None:
+    bench.mode("normal", 3, "alice", "bob")
+    bench.mode("lockdown", 4, "alice")
+    damaged_number(bench)
+    assert bench.mode("normal", 3, "alice", "bob") == [("rejected", "seq")]
+    # An old lockdown makes no later message the newest.
+    assert bench.mode("lockdown", 2, "alice") == [("accepted", "lockdown")]
+    assert bench.mode("normal", 4, "alice", "bob") == [("rejected", "seq")]
+    assert bench.locked_down()
+    assert bench.mode("normal", 5, "alice", "bob") == [("accepted", "release")]
+    assert bench.mode("lockdown", 5, "alice") == []
+    assert not bench.locked_down()
+
+
+def test_a_normal_signed_before_the_lockdown_does_not_lift_it(bench: Bench) -> None:
+    def signed(wanted: str, seq: int, ago: float, *people: str) -> list[tuple[str, str]]:
+        body = sign.mode("north", wanted, seq, *people)
+        body["iat"] = int(body["iat"] - ago)
+        return [(reply.outcome, reply.why) for reply in bench.desk.mode(sign.sign(KEY, body).encode(), now())]
+
+    signed("lockdown", 1, 100, "alice")
+    signed("lockdown", 2, 50, "alice")
+    assert signed("normal", 3, 60, "alice", "bob") == [("rejected", "iat")]
+    assert bench.locked_down()
+    # A host whose clock is behind the door's lifts what it ordered by the same clock.
+    assert signed("normal", 3, 40, "alice", "bob") == [("accepted", "release")]
+    Rulebook(bench.db, now=now).set_lockdown(True, "site:alice", "of an earlier version", side="site")
+    known = now().quality is not ClockQuality.UNKNOWN
+    assert (signed("normal", 4, 40, "alice", "bob") == [("rejected", "iat")]) is known

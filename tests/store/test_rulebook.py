@@ -20,6 +20,8 @@ from appliance.errors import LintelError, ScheduleError
 from appliance.facts import ClockQuality, EventType
 from appliance.store.database import connect, faults, roster_version, transaction
 from appliance.store.events import EventLog
+from appliance.store.lockdown import Side, greatest_number, standing
+from appliance.store.migration_lockdown import TWO_LOCKDOWNS
 from appliance.store.people import People
 from appliance.store.person import BadNameError, UnknownPersonError
 from appliance.store.rulebook import Rulebook, read
@@ -461,3 +463,41 @@ def test_erasing_a_person_leaves_nothing_of_the_rules_about_them(
         assert not any(secret[i : i + 16] in windows for i in range(0, len(secret) - 15, 16)), "a sealed PIN"
     assert not any(secret in disk for secret in secrets)
     assert faults(db) == []
+
+
+def test_each_side_lifts_only_its_own_lockdown(db: Database, rules: Rulebook, log: EventLog) -> None:
+    assert rules.set_lockdown(True, "site:alice", "alarm", side="site", issued=1.0, seq=7) is True
+    assert rules.set_lockdown(True, "cli", "intruder") is True
+    assert read(db, START).lockdown_by == "cli"
+    assert rules.set_lockdown(False, "cli", "over") is True
+    assert (read(db, START).lockdown, read(db, START).lockdown_by) == (True, "site:alice")
+    assert rules.set_lockdown(False, "cli", "over") is False
+    assert rules.set_lockdown(False, "site:bob", "over", side="site", seq=8) is True
+    assert not read(db, START).lockdown
+    assert [event.why for event in log.latest(9)] == [
+        "site_lockdown_on",
+        "lockdown_on",
+        "lockdown_off",
+        "site_lockdown_off",
+    ]
+    assert greatest_number(db) == 8
+
+
+@pytest.mark.parametrize(
+    ("value", "side"),
+    [
+        ('{"by": "site:alice", "why": "x", "at": 1}', "site"),
+        ('{"by": "cli", "why": "x", "at": 1}', "local"),
+        ('{"by": ["site:alice"]}', "local"),
+        ("nonsense", "local"),
+        (b"\xff", "local"),
+        (7, "local"),
+    ],
+)
+def test_the_lockdown_of_an_earlier_version_stays_whose_it_was(db: Database, value: object, side: Side) -> None:
+    db.execute("INSERT INTO meta VALUES ('lockdown', ?)", (value,))
+    db.conn.commit()
+    db.conn.executescript(TWO_LOCKDOWNS)
+    assert list(standing(db)) == [side]
+    db.conn.executescript(TWO_LOCKDOWNS)
+    assert list(standing(db)) == [side]
