@@ -9,7 +9,7 @@ from sqlite_utils import Database
 
 from appliance.config import Config
 from appliance.errors import KeyFileError, StoreError
-from appliance.facts import TEMPLATE_DIMENSIONS, Moment
+from appliance.facts import TEMPLATE_DIMENSIONS, Moment, Vector
 from appliance.store.calibration import load
 from appliance.store.database import FILE, connect, data_version
 from appliance.store.faces import consents_ending, faces_changed, faces_version, gallery
@@ -71,16 +71,33 @@ class Enrolled:
             people |= consents_ending(db, self._read_utc, utc)
         if people is None or len(people) > FEW or self._gallery is None:
             owners, vectors = gallery(db, DeviceKey.load(self._state), self._model, self._now)
-            self._gallery = Gallery.of(owners, vectors.reshape(-1, TEMPLATE_DIMENSIONS), self._model)
+            self._gallery = self._all(owners, vectors)
             log.info("gallery: %d templates of %d people", len(owners), len(set(owners)))
             people = frozenset(owners) or frozenset({""})
         elif people:
             owners, vectors = gallery(db, DeviceKey.load(self._state), self._model, self._now, only=people)
             of_each = np.array(owners, dtype=object)
             for person in people:
-                self._gallery.replace(person, vectors[of_each == person])
+                self._replace(self._gallery, person, vectors[of_each == person])
         self._version, self._read_utc = version, utc
         return bool(people)
+
+    def _replace(self, faces: Gallery, person: str, vectors: Vector) -> None:
+        try:
+            faces.replace(person, vectors)
+        except ValueError as error:
+            log.error("%s matches nobody: %s; enrol them again", person, error)
+            faces.replace(person, vectors[:0])
+
+    def _all(self, owners: list[str], vectors: Vector) -> Gallery:
+        try:
+            return Gallery.of(owners, vectors.reshape(-1, TEMPLATE_DIMENSIONS), self._model)
+        except ValueError:
+            # Somebody's are no templates: the others' count all the same.
+            faces, of_each = Gallery.empty(self._model), np.array(owners, dtype=object)
+            for person in sorted(set(owners)):
+                self._replace(faces, person, vectors[of_each == person])
+            return faces
 
     def _nobody(self, why: str, now: float) -> Gallery:
         if why != self._broken:

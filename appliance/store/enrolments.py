@@ -11,7 +11,7 @@ from appliance.errors import EnrolmentError
 from appliance.facts import TEMPLATE_DIMENSIONS, ClockQuality, Moment, Vector
 from appliance.store.database import snapshot, transaction, truncate_log
 from appliance.store.events import EventLog
-from appliance.store.faces import gallery, place
+from appliance.store.faces import gallery, of_length_one, place
 from appliance.store.lookalikes import mark, near
 from appliance.store.person import Audit, nobody, unaided_clock
 from appliance.store.sealing import Keys, fit, salt
@@ -39,6 +39,8 @@ def add_templates(
     """
     if vectors.ndim != 2 or vectors.shape[1] != TEMPLATE_DIMENSIONS or not np.isfinite(vectors).all():
         raise EnrolmentError(f"templates must be (n, {TEMPLATE_DIMENSIONS}) finite numbers, not {vectors.shape}")
+    if not of_length_one(vectors).all():
+        raise EnrolmentError("a template's length must be 1: this one matches nobody; take the photo again")
     fit(db, keys)
     at = now()
     if alike is None:

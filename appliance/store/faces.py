@@ -16,6 +16,8 @@ from appliance.store.sealing import Keys, Sealer, fit, salt
 log = logging.getLogger(__name__)
 
 TEMPLATE_BYTES = 4 * TEMPLATE_DIMENSIONS
+LENGTH = 0.01
+"""How far a template's length may be from 1."""
 
 _Row = tuple[bytes, bytes, int, bytes]
 """pid, template's id, consent, sealed. Ids as bytes: a damaged one is one row's fault, and decoding a column in
@@ -48,7 +50,18 @@ def gallery(
     rotated = np.frombuffer(b"".join(plain), dtype="<f4").reshape(-1, TEMPLATE_DIMENSIONS)
     # The inverse of a rotation is its transpose.
     vectors = rotated @ keys.rotation(salt(db, "site_salt")).T
+    sound = of_length_one(vectors)
+    if not sound.all():
+        for who in sorted({pid for pid, fine in zip(pids, sound, strict=True) if not fine}):
+            log.error("a template of %s matches nobody: its length is not 1; enrol them again", who)
+        pids, vectors = [pid for pid, fine in zip(pids, sound, strict=True) if fine], vectors[sound]
     return pids, np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def of_length_one(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which of (n, 160) can be templates: (n,) booleans. Turning and storing as float32 costs far less than LENGTH."""
+    fine: NDArray[np.bool_] = np.abs(np.linalg.norm(vectors, axis=1) - 1) <= LENGTH  # not-a-number is not
+    return fine
 
 
 def faces_version(db: Database) -> int:
@@ -57,11 +70,15 @@ def faces_version(db: Database) -> int:
 
 
 def faces_changed(db: Database, since: int) -> frozenset[str] | None:
-    """Whose faces may have changed after that version; None: too long ago to tell, read all. Raises StoreError."""
+    """Whose faces may have changed after that version. Raises StoreError.
+
+    None: too long ago to tell, or somebody was erased since, whom nothing names any more: read all.
+    """
     first, last = db.execute("SELECT COALESCE(MIN(seq), 1), COALESCE(MAX(seq), 0) FROM face_changes").fetchone()
     if not first - 1 <= since <= last:
         return None
-    return frozenset(pid for (pid,) in db.execute("SELECT pid FROM face_changes WHERE seq > ?", (since,)))
+    found = frozenset(pid for (pid,) in db.execute("SELECT pid FROM face_changes WHERE seq > ?", (since,)))
+    return None if "" in found else found
 
 
 def consents_ending(db: Database, begin: float, end: float) -> frozenset[str]:

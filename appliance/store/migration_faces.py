@@ -37,3 +37,17 @@ BEGIN
     INSERT INTO face_changes (pid) VALUES (NEW.pid);
 END;
 """
+
+ERASED_FACES = """
+-- Who is erased is forgotten here too. A newer row of nobody's stays in their place: who reads it reads everything.
+CREATE TRIGGER faces_forgotten AFTER DELETE ON people
+BEGIN
+    INSERT INTO face_changes (pid) VALUES ('');
+    DELETE FROM face_changes WHERE pid = OLD.pid;
+END;
+
+INSERT INTO face_changes (pid)
+SELECT '' WHERE EXISTS (SELECT 1 FROM face_changes WHERE pid NOT IN (SELECT pid FROM people));
+
+DELETE FROM face_changes WHERE pid <> '' AND pid NOT IN (SELECT pid FROM people);
+"""

@@ -3,7 +3,7 @@
 `PRAGMA user_version` holds how many steps a file has been through.
 """
 
-from appliance.store.migration_faces import FACES_CHANGED
+from appliance.store.migration_faces import ERASED_FACES, FACES_CHANGED
 from appliance.store.migration_lockdown import TWO_LOCKDOWNS
 from appliance.store.migration_rules import RULES
 
@@ -190,5 +190,6 @@ MIGRATIONS: tuple[str, ...] = (
     RULES,
     FACES_CHANGED,
     TWO_LOCKDOWNS,
+    ERASED_FACES,
 )
 """Step n takes a file from version n to n + 1."""

@@ -10,6 +10,7 @@ from sqlite_utils import Database
 from appliance.config import Config
 from appliance.daemons import enrolled as module
 from appliance.daemons.enrolled import REFRESH_SECONDS, RETRY_SECONDS, Enrolled
+from appliance.errors import EnrolmentError
 from appliance.settings import PathsConfig
 from appliance.store.consent import TERM_DAYS, given
 from appliance.store.database import FILE, connect
@@ -73,10 +74,13 @@ def test_changes_are_taken_over_in_place(site: Site) -> None:
     assert site.look()
     assert site.named(2) == bob.pid
     site.people.withdraw_consent(ada.pid, "cli")
+    assert site.look()
+    assert (site.named(1), site.named(2), site.named(3)) == (None, bob.pid, cid.pid)
+    assert site.gallery is first
+    # Nothing names who is erased: everything is read anew.
     site.people.remove(cid.pid, "cli")
     assert site.look()
     assert (site.named(1), site.named(2), site.named(3)) == (None, bob.pid, None)
-    assert site.gallery is first
 
 
 def test_what_concerns_no_face_reads_no_face(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,3 +158,38 @@ def test_a_template_of_wrong_length_matches_nobody_and_harms_nobody(
     assert sorted(site.gallery.people) == sorted([ada.pid, bob.pid])
     assert site.named(2) == bob.pid
     assert "2048 bytes: must be 640" in caplog.text
+
+
+def test_rows_that_are_no_templates_are_refused_and_take_nobody_elses(
+    site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob = site.enrol("Ada", 1), site.enrol("Bob", 2)
+    zero = np.zeros((1, 160), np.float32)
+    for wrong in (zero, zero + 0.01, np.vstack([vectors(1, 3), zero])):
+        with pytest.raises(EnrolmentError, match="length must be 1"):
+            add_templates(site.db, site.keys, bob.pid, wrong, MODEL, by="cli", now=site.clock)
+    site.look()
+    # As an earlier version stored it.
+    with monkeypatch.context() as earlier:
+        earlier.setattr("appliance.store.enrolments.of_length_one", lambda rows: np.ones(len(rows), bool))
+        add_templates(site.db, site.keys, bob.pid, zero, MODEL, by="cli", now=site.clock)
+    for _ in range(2):
+        caplog.clear()
+        assert site.look()
+        assert (site.named(1), site.named(2)) == (ada.pid, bob.pid)
+        assert bob.pid in caplog.text
+        site.enrolled = Enrolled(replace(Config(), paths=PathsConfig(state=str(site.state))), MODEL, site.clock)
+    # Even if the store gave it out, it would be one person's loss.
+    monkeypatch.setattr("appliance.store.faces.of_length_one", lambda rows: np.ones(len(rows), bool))
+    site.enrolled = Enrolled(replace(Config(), paths=PathsConfig(state=str(site.state))), MODEL, site.clock)
+    assert site.look()
+    assert site.named(1) == ada.pid
+
+
+def test_who_is_erased_is_in_no_table_and_matches_no_more(site: Site) -> None:
+    ada, bob = site.enrol("Ada", 1), site.enrol("Bob", 2)
+    site.look()
+    site.people.remove(ada.pid, by="cli")
+    assert ada.pid not in {pid for (pid,) in site.db.execute("SELECT pid FROM face_changes")}
+    assert site.look()
+    assert (site.named(1), site.named(2)) == (None, bob.pid)
