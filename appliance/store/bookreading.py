@@ -4,6 +4,7 @@
 - A ban: it stands. A visit: it is over. A host who is gone brings nobody in.
 - A door's plan: the door asks for a face and a PIN, or for nobody at all if that row locks it.
 - Where somebody was last seen: somewhere else, just now. The lockdown: it stands.
+- A pair who look alike: whoever may be meant needs a second factor.
 """
 
 import logging
@@ -61,7 +62,7 @@ def read(db: Database, utc: float, *, door: str = "", damaged: set[str] | None =
             visits=MappingProxyType(visits),
             used=MappingProxyType(used),
             bans=MappingProxyType(reader.bans()),
-            alike=alike(db),
+            alike=reader.alike(),
             sightings=MappingProxyType(reader.sightings(utc)),
             lockdown=lockdown,
             lockdown_by=by,
@@ -69,8 +70,8 @@ def read(db: Database, utc: float, *, door: str = "", damaged: set[str] | None =
 
 
 def alike(db: Database) -> frozenset[str]:
-    """Everybody who is in some pair, inside a snapshot."""
-    return frozenset(pid for pair in db.execute("SELECT pid, other FROM lookalikes") for pid in pair)
+    """Everybody who is in some pair, inside a snapshot and lenient."""
+    return _Reader(db, set()).alike()
 
 
 def in_lockdown(db: Database) -> bool:
@@ -158,6 +159,17 @@ class _Reader:
                 else:
                     found[pid] = (zone, reader, at)
         return found
+
+    def alike(self) -> frozenset[str]:
+        found: set[str] = set()
+        for pair in self._db.execute("SELECT pid, other FROM lookalikes"):
+            for named in pair:
+                several = meant(named, self._pids)
+                if several != [named]:
+                    for pid in several:
+                        self._tell(f"whom {pid} looks like", "its row is damaged")
+                found.update(several)
+        return frozenset(found)
 
     def lockdown(self) -> tuple[bool, str | None]:
         orders = standing(self._db)

@@ -250,3 +250,10 @@ def test_nothing_that_can_be_called_damaged_frees_anybody(house: House) -> None:
         house.db.execute("ROLLBACK TO sound")
         house.db.execute("RELEASE sound")
     assert len(texts) > 5
+
+
+def test_who_a_damaged_pair_may_mean_is_still_alike(house: House) -> None:
+    house.rules.set_alike([house.ada, house.bob], "cli")
+    house.damage("UPDATE lookalikes SET pid = CAST(x'ff' || CAST(substr(pid, 2) AS BLOB) AS TEXT)")
+    assert {house.ada, house.bob} <= house.read().alike
+    assert {house.ada, house.bob} <= house.rules.alike()
