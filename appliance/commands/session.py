@@ -26,7 +26,7 @@ class Session:
         self.config = config
         self.pin = pin
         self.log = LogTail(echo_log)
-        self.supervisor = Supervisor(file, self.log.add, DAEMONS)
+        self.supervisor = Supervisor(file, self.log.add, DAEMONS, Path(config.paths.run))
         self._typist = Typist(pin, self.supervisor.type_keys) if pin else None
         self._db = connect(Path(config.paths.state, FILE))
         self._record = EventLog(self._db)

@@ -20,6 +20,7 @@ from typing import IO
 
 from appliance.system import notify
 from appliance.system.parent import SUPERVISOR
+from appliance.system.status import read_status
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +67,11 @@ class Child:
 class Supervisor:
     """Starts `lintel door|vision|net` and keeps them running. `tick` is called a few times a second."""
 
-    def __init__(self, config_file: Path, on_log: Callable[[str, str], None], names: Sequence[str]) -> None:
-        self._on_log = on_log
+    def __init__(
+        self, config_file: Path, on_log: Callable[[str, str], None], names: Sequence[str], run: Path | None = None
+    ) -> None:
+        """`run`: where the daemons keep their status files; None: their own words alone count."""
+        self._on_log, self._run = on_log, run
         base = [sys.executable, "-m", "appliance", "--config", str(config_file)]
         self.children = {name: Child(name, [*base, name]) for name in names}
         self._manager = notify.Manager()
@@ -124,11 +128,19 @@ class Supervisor:
 
     def _end_if_hung(self, child: Child, now: float) -> None:
         silent = now - child.heard_at
-        if child.process is not None and silent > child.patience:
+        if child.process is not None and silent > child.patience and not self._seen_alive(child, now):
             # SIGKILL ends even a process that is stopped.
             child.process.kill()
             child.process.wait()
             self._on_log("run", f"{child.name} hangs: not a word for {silent:.0f} s; killed it")
+
+    def _seen_alive(self, child: Child, now: float) -> bool:
+        """The door's second witness: words can be lost, but its loop dates its status too. A lock is not cut short."""
+        if child.name != "door" or not child.ready or self._run is None:
+            return False
+        status = read_status(self._run / child.name / "status.json") or {}
+        at = status.get("at")
+        return status.get("pid") == child.pid and isinstance(at, int | float) and 0 <= now - at <= child.patience
 
     def _spawn(self, child: Child) -> None:
         typed = child.name == "door"

@@ -6,6 +6,7 @@
 import os
 import socket
 import struct
+import tempfile
 from collections.abc import Iterator
 
 LONGEST = 4096
@@ -62,29 +63,30 @@ class Manager:
 
     def __init__(self) -> None:
         """Raises OSError."""
+        # Only this user reaches into it: nobody else can fill the line, so that a child's words are lost.
+        self._folder = tempfile.TemporaryDirectory(prefix="lintel-")
         self._line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
         self._line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        self._line.bind(b"")  # the kernel chooses an abstract address: no file is left behind
-        name = self._line.getsockname()
-        assert isinstance(name, bytes)  # noqa: S101 - abstract names are
-        self.address = "@" + name[1:].decode("ascii")
+        self.address = f"{self._folder.name}/notify"
         """For the daemons' NOTIFY_SOCKET."""
+        self._line.bind(self.address)
 
     def heard(self) -> Iterator[tuple[int, frozenset[str]]]:
-        """(process id, its words) of everything said since the last call; never waits."""
+        """(process id, its words) of everything that this user's processes said since the last call; never waits."""
         while True:
             try:
                 data, extra, _, _ = self._line.recvmsg(LONGEST, socket.CMSG_SPACE(_CREDENTIALS.size))
             except BlockingIOError:
                 return
-            pids = [
-                _CREDENTIALS.unpack(content)[0]
+            senders = [
+                _CREDENTIALS.unpack(content)
                 for level, kind, content in extra
                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS)
             ]
-            if pids:
-                yield pids[0], frozenset(data.decode("utf-8", "replace").splitlines())
+            if senders and senders[0][1] == os.geteuid():
+                yield senders[0][0], frozenset(data.decode("utf-8", "replace").splitlines())
 
     def close(self) -> None:
         """May be called twice."""
         self._line.close()
+        self._folder.cleanup()

@@ -1,5 +1,6 @@
 """Real child processes, stand-ins only in what they run."""
 
+import json
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from appliance.commands.supervisor import (
     rss_mb,
 )
 from appliance.system import notify
+from appliance.system.status import write_atomically
 
 UNITS = Path(__file__).parents[2] / "systemd"
 
@@ -26,7 +28,7 @@ UNITS = Path(__file__).parents[2] / "systemd"
 @pytest.fixture
 def supervisor(tmp_path):
     log = LogTail(echo=False)
-    made = Supervisor(tmp_path / "none.toml", log.add, ["door", "net"])
+    made = Supervisor(tmp_path / "none.toml", log.add, ["door", "net"], tmp_path)
     made.log = log
     yield made
     made.stop()
@@ -182,3 +184,32 @@ def test_the_door_runs_before_the_others(supervisor):
     supervisor.start()
     nice = {name: os.getpriority(os.PRIO_PROCESS, child.pid) for name, child in supervisor.children.items()}
     assert nice["door"] < nice["net"]
+
+
+def test_a_door_whose_words_are_lost_lives_while_its_loop_dates_its_status(supervisor, tmp_path):
+    run_instead(supervisor, "door", LIVES)
+    run_instead(supervisor, "net", LIVES)
+    supervisor.start()
+    door, net = supervisor.children["door"], supervisor.children["net"]
+    door.ready = net.ready = True
+    at = time.monotonic() + SILENCE_SECONDS["net"] + 1
+    for child in (door, net):
+        write_atomically(tmp_path / child.name / "status.json", json.dumps({"at": at - 1, "pid": child.pid}).encode())
+    supervisor.tick(at)
+    assert door.pid is not None
+    assert net.process is None or net.pid is None
+    later = at + SILENCE_SECONDS["door"]
+    supervisor.tick(later)
+    assert door.pid is None
+
+
+def test_another_process_status_keeps_no_silent_door_alive(supervisor, tmp_path):
+    run_instead(supervisor, "door", LIVES)
+    run_instead(supervisor, "net", LIVES)
+    supervisor.start()
+    door = supervisor.children["door"]
+    door.ready = True
+    at = time.monotonic() + SILENCE_SECONDS["door"] + 1
+    write_atomically(tmp_path / "door" / "status.json", json.dumps({"at": at, "pid": door.pid + 1}).encode())
+    supervisor.tick(at)
+    assert door.pid is None

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,8 @@ def test_watchdog_seconds(monkeypatch):
 def test_the_manager_hears_words_and_who_said_them(monkeypatch):
     manager = notify.Manager()
     monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
+    folder = Path(manager.address).parent
+    assert folder.stat().st_mode & 0o777 == 0o700
     assert list(manager.heard()) == []
     assert notify.ready("locked")
     code = "from appliance.system import notify; raise SystemExit(not notify.watchdog())"
@@ -67,3 +70,14 @@ def test_the_manager_hears_words_and_who_said_them(monkeypatch):
     manager.close()
     manager.close()
     assert not notify.ready()
+    assert not folder.exists()
+
+
+def test_what_another_user_says_is_dropped(monkeypatch):
+    manager = notify.Manager()
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
+    assert notify.watchdog()
+    own = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: own + 1)
+    assert list(manager.heard()) == []
+    manager.close()
