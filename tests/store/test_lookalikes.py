@@ -55,8 +55,8 @@ ONE = vectors(1, 1)
 
 @pytest.mark.parametrize(("cosine", "marked"), [(ALIKE_COSINE + 0.01, True), (ALIKE_COSINE - 0.01, False)])
 def test_two_who_come_near_each_other_are_both_marked(site: Site, cosine: float, marked: bool) -> None:
-    ada = site.person("Ada", ONE * 3)
-    eve = site.person("Eve", at(cosine, ONE) * 0.5, vectors(1, 9))
+    ada = site.person("Ada", ONE * 1.009)
+    eve = site.person("Eve", at(cosine, ONE) * 0.992, vectors(1, 9))
     site.person("Dan", vectors(1, 2))
     assert site.rules.alike() == ({ada, eve} if marked else set())
     told = [(e.why, e.person, e.by) for e in site.log.latest(20) if e.why == "alike_set"]
