@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 REQUIREMENTS := deploy/requirements
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Most tests wait for processes, not for a core.
+WORKERS ?= 3
+
 .PHONY: help run test test-slow check format models bench mutation screenshots requirements clean
 
 help:
@@ -24,7 +27,7 @@ run: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	tests/install-packages.sh
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 test-slow: $(VENV)/.dev
 	tests/install-packages.sh --slow

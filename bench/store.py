@@ -22,8 +22,9 @@ import numpy as np
 from appliance.facts import Event, EventType
 from appliance.store.consent import given
 from appliance.store.database import connect, transaction
-from appliance.store.enrolments import add_templates, gallery
+from appliance.store.enrolments import add_templates
 from appliance.store.events import EventLog
+from appliance.store.faces import gallery
 from appliance.store.people import People
 from appliance.system.clock import now
 from appliance.system.keys import DeviceKey
@@ -65,6 +66,7 @@ def measure(directory: Path, events: int, count: int) -> dict[str, object]:
         for number in range(count):
             pid = people.add(f"Person {number}", by="bench", consent=given(time.time(), "bench")).pid
             faces = dice.normal(size=(3, 160)).astype(np.float32)
+            faces /= np.linalg.norm(faces, axis=1, keepdims=True)
             add_templates(db, keys, pid, faces, "m", by="bench", log=log, alike=())
             rows.append(pid)
     return {

@@ -42,6 +42,7 @@ def site(tmp_path: Path, people: int, each: int = 3, model: str = MODEL, alike: 
     means = centres / np.linalg.norm(centres, axis=1, keepdims=True)
     for mean, wild in zip(means, np.split(shots(centres, each, rng), people), strict=True):
         rows = mean + alike * (wild - mean)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         with transaction(db):
             pid = roster.add("Somebody", by="test", consent=given(time.time(), "test")).pid
             add_templates(db, keys, pid, rows, model, by="test", log=log, alike=())
