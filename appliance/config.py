@@ -185,6 +185,11 @@ def _check_across(config: Config) -> None:
     if len(set(lines)) != len(lines):
         raise ConfigError(f"pins: lines {sorted(lines)} repeat; each of {', '.join(PINS)} needs its own")
     _check_wiegand(config.wiegand, lines)
+    if config.access.passback == "zone" and not config.access.exit_reader:
+        raise ConfigError(
+            'access.passback = "zone": nobody could ever leave; name the reader inside in access.exit_reader, '
+            'or use access.passback = "timed"'
+        )
     _check_osdp("osdp", config.osdp)
     _check_osdp("osdp_out", config.osdp_out)
     if config.osdp.device and config.osdp.device == config.osdp_out.device:

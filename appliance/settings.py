@@ -129,6 +129,11 @@ class AccessConfig:
     passback: str = setting(
         "off", "Anti-passback: `off`, `timed` or `zone` (a reader on each side).", choices=("off", "timed", "zone")
     )
+    exit_reader: str = setting(
+        "",
+        "Reader or keypad on the inside: a card or PIN there lets its owner out and counts as leaving. Empty: none.",
+        choices=("", "keypad", "wiegand", "osdp"),
+    )
     passback_hard: bool = setting(True, "True refuses whoever passes back; false lets them in and tells security.")
     passback_seconds: float = setting(60.0, "Timed: nobody enters twice within this.", low=5, high=86400)
     passback_forget_hours: float = setting(

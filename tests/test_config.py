@@ -197,6 +197,8 @@ def configs(draw: st.DrawFn) -> Config:
     built["wiegand"] = dict(zip(("d0", "d1", "out_d0", "out_d1"), lines[len(config.PINS) :], strict=False))
     built["osdp"] |= {"device": "", "key_file": "", "baud": draw(st.sampled_from((9600, 115200)))}
     built["osdp_out"] |= {"device": "", "key_file": "", "baud": draw(st.sampled_from((9600, 115200)))}
+    if built["access"]["passback"] == "zone" and not built["access"]["exit_reader"]:
+        built["access"]["exit_reader"] = "wiegand"
     built["mqtt"] |= {"tls": True, "cert": "", "key": ""}
     return Config(**{key: get_type_hints(Config)[key](**values) for key, values in built.items()})
 
@@ -242,3 +244,10 @@ def test_the_digest_tells_settings_apart_but_not_places_and_keys(tmp_path: Path)
     for section, key, value in (("door", "unlock_seconds", 7.0), ("site", "door", "back")):
         changed = dataclasses.replace(getattr(base, section), **{key: value})
         assert config.digest(dataclasses.replace(base, **{section: changed})) != told
+
+
+def test_passback_by_zone_needs_a_way_out_that_is_read() -> None:
+    with pytest.raises(ConfigError, match=r"access\.exit_reader"):
+        config.from_mapping({"access": {"passback": "zone"}})
+    made = config.from_mapping({"access": {"passback": "zone", "exit_reader": "wiegand"}})
+    assert made.access.exit_reader == "wiegand"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from types import MappingProxyType
 
+from appliance.access.leaving import leave
 from appliance.access.liveness import Needs, contradiction, objection
 from appliance.access.lockout import Lockouts, face_subjects, keypad_subject, pin_subjects
 from appliance.access.modes import Factor
@@ -63,6 +64,8 @@ class Rules:
     """What a living face must prove (`access.liveness`)."""
     least_threshold: float = LEAST_THRESHOLD
     confirm_threshold: float = CONFIRM_THRESHOLD
+    exit_reader: str = ""
+    """Whose cards and PINs are shown on the way out: `facts.CardEntry.reader` or `facts.PinEntry.keypad`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,10 @@ def decide(credential: Asked, known: Known, now: Moment) -> Answer:
             Decision(granted, reason or Reason.GRANTED, Credential.ADMIN, unlock_seconds=seconds, since=credential.at)
         )
     proof = prove(credential, known, now)
-    answer = Answer(_decision(proof, proof.reason)) if proof.reason is not None else _judged(proof, known, now)
+    if proof.reason is not None:
+        answer = Answer(_decision(proof, proof.reason))
+    else:
+        answer = _judged(proof, known, now, out=_on_the_way_out(credential, known.evidence))
     if not isinstance(credential, Match):
         return answer
     # Whom a refused face was taken for matters to the record even if he is gone from the roster.
@@ -220,12 +226,22 @@ def _prove_pass(entry: PassEntry, known: Known, now: Moment) -> Proof:
     return Proof(Factor.PASS, entry.taken_at, entry.taken_at, whose, reason)
 
 
-def _judged(proof: Proof, known: Known, now: Moment) -> Answer:
+def _on_the_way_out(credential: PersonalCredential, rules: Rules) -> bool:
+    match credential:
+        case PinEntry(keypad=reader) | CardEntry(reader=reader):
+            return rules.exit_reader != "" and reader == rules.exit_reader
+    return False
+
+
+def _judged(proof: Proof, known: Known, now: Moment, *, out: bool) -> Answer:
     """The evidence is good: ask the rules. They speak during a lockdown too, for their alarms."""
     if known.roster is None or proof.person is None:
         return Answer(_decision(proof, Reason.NOT_ENROLLED))
     request = Request(proof.person, proof.factor, proof.at, proof.duress)
-    verdict = judge(request, known.roster, known.rules, known.state, now, zone=known.zone, turns=known.turns)
+    if out:
+        verdict = leave(request, known.roster, known.rules, known.state, now)
+    else:
+        verdict = judge(request, known.roster, known.rules, known.state, now, zone=known.zone, turns=known.turns)
     reason = REASONS.get(verdict.why, Reason.NOT_ENROLLED)
     if verdict.granted or verdict.waits:
         reason = locked_down(known.lockdown) or reason

@@ -65,10 +65,11 @@ class Ledger:
 
     def keep(self, verdict: Verdict, now: Moment) -> list[Note]:
         """Remember what a verdict tells, and say what the store is to be told of it."""
-        self.state = verdict.after
+        before, self.state = self.state.used, verdict.after
         if not verdict.granted:
             return []
-        return [note for pid in (verdict.person, *verdict.companions) if (note := self._note(pid, now)) is not None]
+        notes = (self._note(pid, now, before.get(pid, 0)) for pid in (verdict.person, *verdict.companions))
+        return [note for note in notes if note is not None]
 
     def written(self, number: int) -> None:
         """The store has all notes up to this one."""
@@ -93,9 +94,9 @@ class Ledger:
             self._mode = (utc, until, self.rules.plan.at(utc, self.zone))
         return self._mode
 
-    def _note(self, pid: str, now: Moment) -> Note | None:
+    def _note(self, pid: str, now: Moment, used_before: int) -> Note | None:
         seen = self.state.sightings.get(pid) if self.rules.passback.kind is not Kind.OFF else None
-        used = pid in self.rules.visits
+        used = self.state.used.get(pid, 0) != used_before  # leaving uses nothing
         if seen is None and not used:
             return None
         self._numbers += 1

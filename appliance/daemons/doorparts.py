@@ -59,6 +59,7 @@ def rules(config: Config) -> Rules:
         votes=config.recognition.votes,
         passive_threshold=config.liveness.passive_threshold,
         passive_frames=config.liveness.passive_frames,
+        exit_reader=config.access.exit_reader,
         level=config.liveness.level,
     )
 

@@ -79,7 +79,7 @@ class Bench:
         self.door = Door(5.0, 30.0)
         report = Report(self.published.append, keypad="evdev")
         self.ledger = Ledger(partial(door_rules, settings=settings), zone)
-        rules = Rules(models=frozenset([MODEL]))
+        rules = Rules(models=frozenset([MODEL]), exit_reader=settings.exit_reader)
         self.asks = Asks(self.record, report, rules=rules, ledger=self.ledger, passes=passes)
         self.loop = Loop(
             door=self.door,
