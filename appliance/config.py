@@ -185,11 +185,7 @@ def _check_across(config: Config) -> None:
     if len(set(lines)) != len(lines):
         raise ConfigError(f"pins: lines {sorted(lines)} repeat; each of {', '.join(PINS)} needs its own")
     _check_wiegand(config.wiegand, lines)
-    if config.access.passback == "zone" and not config.access.exit_reader:
-        raise ConfigError(
-            'access.passback = "zone": nobody could ever leave; name the reader inside in access.exit_reader, '
-            'or use access.passback = "timed"'
-        )
+    _check_exit(config)
     _check_osdp("osdp", config.osdp)
     _check_osdp("osdp_out", config.osdp_out)
     if config.osdp.device and config.osdp.device == config.osdp_out.device:
@@ -199,6 +195,21 @@ def _check_across(config: Config) -> None:
         raise ConfigError(f"mqtt.tls = false: only for a broker on this machine, not {mqtt.host!r}; set tls = true")
     if bool(mqtt.cert) != bool(mqtt.key):
         raise ConfigError("mqtt.cert and mqtt.key: set both or neither")
+
+
+def _check_exit(config: Config) -> None:
+    if config.access.passback == "zone" and not config.access.exit_reader:
+        raise ConfigError(
+            'access.passback = "zone": nobody could ever leave; name the reader inside in access.exit_reader, '
+            'or use access.passback = "timed"'
+        )
+    wired = {
+        "keypad": config.keypad.source != "none",
+        "wiegand": config.wiegand.d0 >= 0,
+        "osdp": config.osdp.device != "",
+    }
+    if not wired.get(config.access.exit_reader, True):
+        raise ConfigError(f"access.exit_reader = {config.access.exit_reader!r}: none is set up; fill in its section")
 
 
 def _check_osdp(section: str, line: OsdpConfig | OsdpOutConfig) -> None:

@@ -197,8 +197,7 @@ def configs(draw: st.DrawFn) -> Config:
     built["wiegand"] = dict(zip(("d0", "d1", "out_d0", "out_d1"), lines[len(config.PINS) :], strict=False))
     built["osdp"] |= {"device": "", "key_file": "", "baud": draw(st.sampled_from((9600, 115200)))}
     built["osdp_out"] |= {"device": "", "key_file": "", "baud": draw(st.sampled_from((9600, 115200)))}
-    if built["access"]["passback"] == "zone" and not built["access"]["exit_reader"]:
-        built["access"]["exit_reader"] = "wiegand"
+    built["access"]["exit_reader"] = "wiegand"
     built["mqtt"] |= {"tls": True, "cert": "", "key": ""}
     return Config(**{key: get_type_hints(Config)[key](**values) for key, values in built.items()})
 
@@ -249,5 +248,9 @@ def test_the_digest_tells_settings_apart_but_not_places_and_keys(tmp_path: Path)
 def test_passback_by_zone_needs_a_way_out_that_is_read() -> None:
     with pytest.raises(ConfigError, match=r"access\.exit_reader"):
         config.from_mapping({"access": {"passback": "zone"}})
-    made = config.from_mapping({"access": {"passback": "zone", "exit_reader": "wiegand"}})
+    for reader in ("wiegand", "osdp", "keypad"):
+        with pytest.raises(ConfigError, match="none is set up"):
+            config.from_mapping({"access": {"passback": "zone", "exit_reader": reader}})
+    lines = {"d0": 5, "d1": 6}
+    made = config.from_mapping({"access": {"passback": "zone", "exit_reader": "wiegand"}, "wiegand": lines})
     assert made.access.exit_reader == "wiegand"

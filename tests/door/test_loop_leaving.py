@@ -83,6 +83,37 @@ def test_leaving_begins_no_free_access_and_uses_no_visit():
     assert enter(guest)
 
 
+def test_a_host_who_has_left_is_no_company():
+    visit = Visit(Term(NOON - 60, NOON + 6000), hosts=frozenset({"host"}))
+    people = {"p": RosterPerson("p"), "host": RosterPerson("host")}
+    roster = Roster(people, {DIGEST: "p", b"h" * 32: "host"}, 7, {CARD: "host"})
+    for leaves in (False, True):
+        bench = door(Book(visits={"p": visit}), AccessConfig(exit_reader="wiegand"), roster)
+        bench.turn(bench.pin(b"h" * 32)).written()
+        pass_through(bench)
+        if leaves:
+            bench.turn(CardEntry(CARD, "wiegand", bench.now)).written()
+            pass_through(bench)
+        bench.turn(bench.pin()).written()
+        assert bench.released is not leaves
+
+
+def test_leaving_undoes_no_entry_that_counts_by_time():
+    bench = door(settings=AccessConfig(passback="timed", exit_reader="wiegand"))
+    assert enter(bench)
+    pass_through(bench)
+    assert leave(bench)
+    pass_through(bench)
+    bench.turn(bench.pin()).written()
+    assert not bench.released
+
+
+def test_who_is_banned_goes_and_security_is_told():
+    bench = door(Book(bans={"p": Ban("stolen_pin")}))
+    assert leave(bench)
+    assert "blocked" in bench.record.whys()
+
+
 def test_who_is_suspended_or_unknown_opens_nothing_from_inside_either():
     gone = replace(ROSTER, people={"p": RosterPerson("p", active=False)})
     assert not leave(door(roster=gone))
