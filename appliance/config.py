@@ -181,6 +181,11 @@ def _check_across(config: Config) -> None:
             f"recognition.votes = {config.recognition.votes}: must not exceed recognition.window "
             f"= {config.recognition.window}"
         )
+    if config.liveness.level == "strict" and not config.liveness.surround:
+        raise ConfigError(
+            "liveness.surround = false: liveness.level = 'strict' would let nobody in by face, since every layer must "
+            "speak; set surround = true, or level = 'high' where the camera is not fixed"
+        )
     lines = [n for n in (getattr(config.pins, key) for key in PINS) if n >= 0]
     if len(set(lines)) != len(lines):
         raise ConfigError(f"pins: lines {sorted(lines)} repeat; each of {', '.join(PINS)} needs its own")

@@ -146,6 +146,7 @@ def test_a_missing_board_file_is_fine_and_a_missing_site_file_is_not(
         ("[site]\ntimezone = 'Mars/Olympus'", "site.timezone"),
         ("[site]\ntimezone = '../etc/passwd'", "site.timezone"),
         ("[recognition]\nvotes = 6\nwindow = 5", "recognition.votes = 6: must not exceed recognition.window = 5"),
+        ("[liveness]\nlevel = 'strict'\nsurround = false", "set surround = true, or level = 'high'"),
         ("[pins]\nrelay = 4\nrex = 4", "repeat"),
         ("[pins]\ntamper = 17", "repeat"),
         ("[mqtt]\nhost = 'broker.example.net'\ntls = false", "mqtt.tls"),
@@ -161,6 +162,8 @@ def test_what_looks_alike_but_goes_together_is_allowed(tmp_path: Path) -> None:
     loaded = read(tmp_path, "[mqtt]\nhost = 'localhost'\ntls = false\n[pins]\nrex = -1\ncontact = -1\ntamper = -1\n")
     assert isinstance(loaded.mqtt, MqttConfig)
     assert loaded.pins == dataclasses.replace(PinsConfig(), rex=-1, contact=-1)
+    for text in ("level = 'high'\nsurround = false", "level = 'strict'\nsurround = true"):
+        read(tmp_path, f"[liveness]\n{text}")
 
 
 def value(entry: dataclasses.Field[Any], kind: type) -> st.SearchStrategy[Any]:
@@ -192,6 +195,7 @@ def configs(draw: st.DrawFn) -> Config:
     )
     built["site"] |= {"site": draw(name), "door": draw(name), "timezone": draw(st.sampled_from(ZONES))}
     built["recognition"]["window"] = draw(st.integers(built["recognition"]["votes"], 30).filter(lambda n: n >= 3))
+    built["liveness"]["surround"] |= built["liveness"]["level"] == "strict"
     lines = draw(st.permutations(range(54)))
     built["pins"] |= dict(zip(config.PINS, lines, strict=False))
     built["wiegand"] = dict(zip(("d0", "d1", "out_d0", "out_d1"), lines[len(config.PINS) :], strict=False))
