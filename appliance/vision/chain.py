@@ -13,24 +13,24 @@ from dataclasses import replace
 from random import Random, SystemRandom
 from time import thread_time
 
-from appliance.facts import Challenge, Face, Frame, Match, Passing, Pixels, Vector
+from appliance.facts import Face, Frame, Match, Passing, Pixels, Vector
 from appliance.settings import LivenessConfig, RecognitionConfig
 from appliance.vision import quality
 from appliance.vision.align import Roi, face_of_mesh
 from appliance.vision.bench import Bench
-from appliance.vision.challenge import HeadTurns, schedule
+from appliance.vision.challenge import HeadTurns
 from appliance.vision.crowd import Crowd, Track, same_place
-from appliance.vision.gallery import Gallery, strictest
+from appliance.vision.gallery import Gallery
 from appliance.vision.glimpse import Glimpse
 from appliance.vision.intent import looks
+from appliance.vision.judge import Judge
 from appliance.vision.passing import Doorway
 from appliance.vision.quality import Hint
 from appliance.vision.recheck import recheck
 from appliance.vision.rest import Rests
 from appliance.vision.stages import VisionModels
-from appliance.vision.turned import Witness
 from appliance.vision.visit import Visit
-from appliance.vision.vote import Before, Rules, Sighting, Vote
+from appliance.vision.vote import Rules, Vote
 
 __all__ = ["Chain", "Glimpse", "VisionModels"]
 
@@ -67,20 +67,12 @@ class Chain:
         self._bench = Bench(models)
         self._recognition = recognition
         self._near_px = recognition.near_face_px
-        self._rules = Rules(
-            votes=recognition.votes,
-            window=recognition.window,
-            margin=recognition.margin,
-            passive_threshold=liveness.passive_threshold,
-            passive_frames=liveness.passive_frames,
-            surround=liveness.surround,
-            level=liveness.level,
-        )
-        self._random = random()
         self._visit: Visit | None = None
         self._crowd = Crowd(recognition.near_face_px, recognition.gaze_degrees)
         self._doorway = Doorway(recognition.near_face_px)
         self._rests = Rests(recognition.rest_seconds, recognition.rest_longest_seconds)
+        rules = Rules.of(recognition, liveness)
+        self._judge = Judge(self._bench, rules, recognition.target_fpir, self._rests, random())
         self._faces: list[Face] = []
         self._passing: Passing | None = None
         self._unlooked = recognition.idle_stride  # so that the very first frame is looked at
@@ -96,12 +88,11 @@ class Chain:
     @property
     def threshold(self) -> float:
         """The cosine that a fused probe must reach with the present gallery."""
-        return self._threshold
+        return self._judge.threshold
 
     def set_gallery(self, gallery: Gallery, site: Sequence[tuple[float, float]] = ()) -> None:
         """From the next step on; a vote under way goes on with it. `site`: the site's own table, if calibrated."""
-        self._gallery, target = gallery, self._recognition.target_fpir
-        self._threshold = strictest(self._bench.fmr_table, site, len(gallery), target)
+        self._judge.set_gallery(gallery, site)
 
     def step(self, frame: Frame) -> Glimpse:
         """Look at one frame. Frames come in order; a gap, or one out of order, ends the visit."""
@@ -220,32 +211,12 @@ class Chain:
         return self._check(frame, visit, mesh, aligned)
 
     def _check(self, frame: Frame, visit: Visit, mesh: Vector, aligned: Pixels) -> Glimpse:
-        """Measure what the vote wants of a good frame and hand it over."""
-        at = frame.taken_at
-        vote = visit.vote
-        if vote is None or not vote.continues(at, None):
-            vote = visit.new_vote(self._rules, self.model, at)
-        self._measure(frame, visit, mesh)
-        wanted = vote.wants(at, visit.surround)
-        template = self._bench.embed(aligned) if wanted.template else None
-        if not vote.continues(at, template):  # another face in the same place
-            vote = visit.another(self._rules, self.model, at)
-            self._measure(frame, visit, mesh)
-            wanted = vote.wants(at, visit.surround)
-        if template is not None and visit.track.rest is None and visit.before is None:
-            rest = self._rests.unmoved(visit.face, template, at)
-            if rest is not None:
-                visit.track.rest, self._visit = rest, None
-                return self._glimpse(frame, "resting", visit.face)
-        passive = self._bench.passive(frame.pixels, mesh) if wanted.passive else None
-        with self._bench.timed("match"):
-            seen = Sighting(at, passive, visit.surround, template, visit.layers)
-            match = vote.add(seen, self._gallery, self._threshold)
-        return self._tallied(frame, visit, vote, match)
-
-    def _measure(self, frame: Frame, visit: Visit, mesh: Vector) -> None:
-        with self._bench.timed("surround"):
-            visit.measure(frame, mesh, self._rules.surround)
+        """A good frame goes to the vote."""
+        checked = self._judge.check(frame, visit, mesh, aligned)
+        if checked is None:
+            self._visit = None
+            return self._glimpse(frame, "resting", visit.face)
+        return self._tallied(frame, visit, *checked)
 
     def _tallied(self, frame: Frame, visit: Visit, vote: Vote, match: Match | None = None) -> Glimpse:
         candidate = vote.tally.candidate
@@ -259,11 +230,7 @@ class Chain:
         )
 
     def _skim(self, frame: Frame, visit: Visit) -> Glimpse | None:
-        """A frame between two that are looked at in full, or None where this one is needed in full too.
-
-        At most the passive score where the face just was: the network takes in 2.7 face widths and does not mind a
-        fifth of one; its scores on the development set stay.
-        """
+        """A frame between two that are looked at in full, or None where this one is needed in full too."""
         at, vote, mesh = frame.taken_at, visit.vote, visit.face.mesh
         if mesh is None:
             return None
@@ -273,20 +240,13 @@ class Chain:
         wanted = vote.wants(at, visit.surround)
         if wanted.template:
             return None
-        visit.hardware.add(frame, visit.face)
-        if not wanted.passive:
-            return self._tallied(frame, visit, vote)
-        seen = Sighting(at, self._bench.passive(frame.pixels, mesh), visit.surround, layers=visit.layers)
-        return self._tallied(frame, visit, vote, vote.add(seen, self._gallery, self._threshold))
+        return self._tallied(frame, visit, vote, self._judge.skim(frame, visit, vote, wanted, mesh))
 
     # The head is to be turned, or all is said.
 
     def _concluded(self, frame: Frame, visit: Visit, vote: Vote, glimpse: Glimpse, match: Match) -> Glimpse:
-        """The end of the visit, unless the level asks for more of a face that has proved enough to be asked."""
-        asks = self._rules.level != "standard" and match.liveness.challenge is Challenge.NOT_ASKED
-        if asks and match.liveness.live:
-            visit.asked, visit.turns = match, HeadTurns(schedule(self._random), frame.taken_at)
-            visit.witness = Witness(vote.template)
+        """The end of the visit, unless the level asks for more."""
+        if self._judge.asks_more(visit, vote, match, frame.taken_at):
             return replace(glimpse, match=None, hint=Hint.LOOK_STRAIGHT)
         return replace(glimpse, match=self._ended(frame, visit, vote, match))
 
@@ -299,29 +259,15 @@ class Chain:
         return replace(match, compute_ms=visit.cpu_ms)
 
     def _turning(self, frame: Frame, visit: Visit, turns: HeadTurns, yaw: float) -> Glimpse:
-        """One frame of the challenge; passed, the face is voted on anew and must be the one that began it."""
-        at, vote, mesh = frame.taken_at, visit.vote, visit.face.mesh
-        if vote is None or visit.asked is None or visit.witness is None or mesh is None:
+        """One frame of the challenge."""
+        vote, mesh = visit.vote, visit.face.mesh
+        if vote is None or mesh is None:
             visit.turns = None
             return self._glimpse(frame, "near", visit.face, Hint.LOOK_STRAIGHT)
-        self._measure(frame, visit, mesh)
-        outcome = turns.step(at, yaw)
-        if not visit.witness.same(self._bench, frame.pixels, mesh, turns):
-            outcome = Challenge.FAILED
+        match = self._judge.turn(frame, visit, turns, mesh, yaw)
         shown = replace(self._tallied(frame, visit, vote), challenge=turns.prompt)
-        if outcome is Challenge.PASSED:
-            visit.before = Before(vote.template, visit.asked.since, at, turns.answered)
-            visit.turns = visit.vote = None
-        elif outcome is Challenge.FAILED:
-            refused = replace(
-                visit.asked.liveness,
-                live=False,
-                challenge=Challenge.FAILED,
-                turns=turns.answered,
-                objection="challenge",
-            )
-            match = replace(visit.asked, liveness=refused, taken_at=at)
-            return replace(shown, liveness=refused, match=self._ended(frame, visit, vote, match))
+        if match is not None:
+            return replace(shown, liveness=match.liveness, match=self._ended(frame, visit, vote, match))
         return shown if shown.challenge else replace(shown, hint=Hint.LOOK_STRAIGHT)
 
     # Looks and words.
@@ -337,4 +283,4 @@ class Chain:
         height, width = frame.pixels.shape[:2]
         box = (face.x / width, face.y / height, face.width / width, face.height / height) if face else None
         took = dict(self._bench.took)
-        return Glimpse(stage, len(self._faces), hint, box, threshold=self._threshold, stages_ms=took)
+        return Glimpse(stage, len(self._faces), hint, box, threshold=self.threshold, stages_ms=took)

@@ -8,11 +8,13 @@ person, unknown, or an attack; never silence.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
+from typing import Self
 
 import numpy as np
 
 from appliance.access.liveness import Needs, objection
 from appliance.facts import TEMPLATE_DIMENSIONS, Challenge, Evidence, LivenessVerdict, Match, Surround, Vector
+from appliance.settings import LivenessConfig, RecognitionConfig
 from appliance.vision.gallery import NOBODY, Candidate, Gallery
 from appliance.vision.rest import SAME_FACE_COSINE
 
@@ -37,6 +39,19 @@ class Rules:
     passive_frames: int
     surround: bool
     level: str = "standard"
+
+    @classmethod
+    def of(cls, recognition: RecognitionConfig, liveness: LivenessConfig) -> Self:
+        """By the settings."""
+        return cls(
+            votes=recognition.votes,
+            window=recognition.window,
+            margin=recognition.margin,
+            passive_threshold=liveness.passive_threshold,
+            passive_frames=liveness.passive_frames,
+            surround=liveness.surround,
+            level=liveness.level,
+        )
 
     def needs(self, challenge: Challenge) -> Needs:
         """What is asked of the layers; before the head was turned, no more than at `standard`."""

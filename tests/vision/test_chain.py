@@ -141,11 +141,11 @@ def test_a_decision_runs_each_model_no_more_than_the_vote_needs(
 
 
 def test_bystanders_are_never_meshed_or_embedded(
-    chain: Chain, models: VisionModels, standing: list[Pixels], monkeypatch: pytest.MonkeyPatch
+    chain: Chain, models: VisionModels, enrolled: Gallery, standing: list[Pixels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = Cutout.of(models.stages, portrait("biden.jpg"), 90)
     scenes = [compose(small, 540, 150, background=pixels) for pixels in standing[:12]]
-    alone = Chain(models, chain._gallery, RecognitionConfig(), LivenessConfig())
+    alone = Chain(models, enrolled, RecognitionConfig(), LivenessConfig())
     with counted(monkeypatch) as with_bystander:
         glimpses = play(chain, scenes[: DWELL + 5])
     with counted(monkeypatch) as without:
