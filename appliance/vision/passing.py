@@ -16,6 +16,9 @@ GREW = 1.1
 """Growth within the last second of a head that comes towards the camera until it is out of view."""
 SHRANK = 0.93
 """A head that has shrunk to this share within the last second walks away."""
+SHRANK_CUT = 0.85
+"""The same for a head that the frame's edge cuts: its box is measured narrower than it is, by 7 to 9 % where 4 of 40
+people of LFW, drawn walking past, went uncounted."""
 EDGE_WIDTHS = 0.35
 """A head whose box ends this near the frame's edge is about to leave the picture there."""
 ANEW_WIDTHS, ANEW_SECONDS = 1.5, 2.0
@@ -64,9 +67,10 @@ class Doorway:
             return False
         widest = max(width for _, width in track.widths)
         least = min(width for _, width in track.widths)
-        if track.face.width < SHRANK * widest:
+        cut = _beyond(track.face, width, height, 0.0)
+        if track.face.width < (SHRANK_CUT if cut else SHRANK) * widest:
             return False
-        return track.face.width >= GREW * least or _at_edge(track.face, width, height)
+        return track.face.width >= GREW * least or _beyond(track.face, width, height, EDGE_WIDTHS * track.face.width)
 
     @staticmethod
     def _lost(track: Track, present: Iterable[Track]) -> bool:
@@ -81,6 +85,6 @@ def _anew(before: Track, after: Track) -> bool:
     return soon and like and distance(before.face, after.first) <= ANEW_WIDTHS * before.face.width
 
 
-def _at_edge(face: Face, width: int, height: int) -> bool:
-    room = EDGE_WIDTHS * face.width
+def _beyond(face: Face, width: int, height: int, room: float) -> bool:
+    """Whether the box comes nearer than `room` px to the frame's left, right or lower edge, or crosses it."""
     return face.x <= room or face.x + face.width >= width - room or face.y + face.height >= height - room

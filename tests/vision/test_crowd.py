@@ -201,6 +201,17 @@ def test_who_walks_away_is_not_told() -> None:
         assert film.told == []
 
 
+def test_a_head_is_measured_narrower_where_the_edge_cuts_it() -> None:
+    for x, last, told in ((600, 184, [1]), (600, 160, []), (450, 184, [])):
+        film = Film()
+        film.show(stand(400), named=0)
+        film.show(walk(400, 600, 160, 200))
+        film.empty()
+        film.show(walk(250, 250, 80, 140) + walk(250, x, 200, 200) + walk(x, x, 195, last, looks=3))
+        film.empty()
+        assert film.told == told, (x, last)
+
+
 def test_who_was_let_in_too_is_not_told_and_who_comes_late_neither() -> None:
     film = Film()
     film.show(stand(450), stand(200, 140), named=0)
