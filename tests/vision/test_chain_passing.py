@@ -130,7 +130,8 @@ def test_a_head_that_the_frames_edge_cuts_has_not_turned_back(stage: Stage, name
 @pytest.mark.parametrize("to", [20, 320])
 def test_another_who_walks_away_is_not_told(stage: Stage, to: float) -> None:
     """Back where they came from, out at the picture's edge or in its middle."""
-    away = still(150, 150, 2.5) + walk((150, to), (150, 80), 1.5) + absent(2)
+    near = still(150, 150, 2) + walk((150, 150), (150, 190), 0.7)
+    away = near + walk((150, to), (190, 140), 0.7) + absent(2)
     film = stage.play((portrait(OTHER), away), (portrait(RESIDENT), LET_IN))
     assert film.passings == []
 
