@@ -300,6 +300,8 @@ class Decision:
     """Monotonic seconds when the visitor began to ask (near and frontal, `#`, the press)."""
     until: float | None = None
     """Monotonic seconds when a lock-out ends."""
+    leaving: bool = False
+    """Asked at the reader inside: lets out, and is no entry to anybody who counts those."""
 
 
 class DoorCommand(StrEnum):

@@ -127,6 +127,8 @@ class Proof:
     until: float | None = None
     """When a lock-out ends."""
     duress: bool = False
+    leaving: bool = False
+    """Given at the reader inside."""
 
 
 def decide(credential: Asked, known: Known, now: Moment) -> Answer:
@@ -143,10 +145,7 @@ def decide(credential: Asked, known: Known, now: Moment) -> Answer:
             Decision(granted, reason or Reason.GRANTED, Credential.ADMIN, unlock_seconds=seconds, since=credential.at)
         )
     proof = prove(credential, known, now)
-    if proof.reason is not None:
-        answer = Answer(_decision(proof, proof.reason))
-    else:
-        answer = _judged(proof, known, now, out=_on_the_way_out(credential, known.evidence))
+    answer = Answer(_decision(proof, proof.reason)) if proof.reason is not None else _judged(proof, known, now)
     if not isinstance(credential, Match):
         return answer
     # Whom a refused face was taken for matters to the record even if he is gone from the roster.
@@ -193,7 +192,8 @@ def _prove_pin(entry: PinEntry, known: Known, now: Moment) -> Proof:
     )
     whose = person.pid if person is not None and reason is None else None
     duress = entry.digest in roster.duress_pins and entry.digest not in roster.pins
-    return Proof(Factor.PIN, entry.entered_at, entry.entered_at, whose, reason, until, duress)
+    leaving = entry.keypad == known.evidence.exit_reader
+    return Proof(Factor.PIN, entry.entered_at, entry.entered_at, whose, reason, until, duress, leaving)
 
 
 def _prove_card(entry: CardEntry, known: Known, now: Moment) -> Proof:
@@ -208,7 +208,8 @@ def _prove_card(entry: CardEntry, known: Known, now: Moment) -> Proof:
         or (Reason.UNKNOWN_CARD if person is None else None)
     )
     whose = person.pid if person is not None and reason is None else None
-    return Proof(Factor.CARD, entry.read_at, entry.read_at, whose, reason, until)
+    leaving = entry.reader == known.evidence.exit_reader
+    return Proof(Factor.CARD, entry.read_at, entry.read_at, whose, reason, until, leaving=leaving)
 
 
 def _prove_pass(entry: PassEntry, known: Known, now: Moment) -> Proof:
@@ -226,19 +227,12 @@ def _prove_pass(entry: PassEntry, known: Known, now: Moment) -> Proof:
     return Proof(Factor.PASS, entry.taken_at, entry.taken_at, whose, reason)
 
 
-def _on_the_way_out(credential: PersonalCredential, rules: Rules) -> bool:
-    match credential:
-        case PinEntry(keypad=reader) | CardEntry(reader=reader):
-            return rules.exit_reader != "" and reader == rules.exit_reader
-    return False
-
-
-def _judged(proof: Proof, known: Known, now: Moment, *, out: bool) -> Answer:
+def _judged(proof: Proof, known: Known, now: Moment) -> Answer:
     """The evidence is good: ask the rules. They speak during a lockdown too, for their alarms."""
     if known.roster is None or proof.person is None:
         return Answer(_decision(proof, Reason.NOT_ENROLLED))
     request = Request(proof.person, proof.factor, proof.at, proof.duress)
-    if out:
+    if proof.leaving:
         verdict = leave(request, known.roster, known.rules, known.state, now)
     else:
         verdict = judge(request, known.roster, known.rules, known.state, now, zone=known.zone, turns=known.turns)
@@ -257,7 +251,7 @@ def _decision(proof: Proof, reason: Reason) -> Decision:
     """Not granted."""
     until = proof.until if reason is Reason.LOCKED_OUT else None
     by = Credential(proof.factor.value)
-    return Decision(False, reason, by, person=proof.person, since=proof.since, until=until)
+    return Decision(False, reason, by, proof.person, since=proof.since, until=until, leaving=proof.leaving)
 
 
 def unread(known: Known) -> Reason | None:

@@ -162,8 +162,8 @@ class Loop:
         released = self._door.lock is DoorCommand.RELEASE and not self._door.lockdown
         if released:
             self._levels.granted()
-        if self._granted is not None and decision.person is not None and released:
-            self._granted(decision.person)
+        if self._granted is not None and decision.person is not None and released and not decision.leaving:
+            self._granted(decision.person)  # somebody else's panel counts entries
         # Not released: a lockdown has begun meanwhile.
         told = decision if released else replace(decision, reason=Reason.LOCKDOWN)
         self._report.answered(told, self._now().mono)

@@ -155,8 +155,9 @@ class Door:
         match given:
             case Decision(granted=True):
                 self._entry_until = max(self._entry_until, now + given.unlock_seconds)
-                self._guests, self._guest_at = self._guests + 1, now
-                self._later_guests += bool(self.contact_open)
+                if not given.leaving:
+                    self._guests, self._guest_at = self._guests + 1, now
+                    self._later_guests += bool(self.contact_open)
                 return self._asked(Signal.GRANT, given.by.value, given.person)
             case RexPress():
                 self._egress_until = max(self._egress_until, now + self._unlock_seconds)

@@ -64,6 +64,8 @@ def access_event(answer: Answer, credential: Asked, now: Moment) -> Event:
             detail = {"pass": credential.shown.id} if credential.shown is not None else {}
         case AdminUnlock():
             detail = {"admin": credential.by, "id": credential.id}
+    if decision.leaving:
+        detail["exit"] = True
     if answer.needs:
         detail["needs"] = list(answer.needs)
     if decision.until is not None:

@@ -11,8 +11,8 @@ from appliance.access.modes import Mode, ModePlan
 from appliance.access.roster import Roster, RosterPerson
 from appliance.access.schedule import Term, weekly
 from appliance.access.visitors import Visit
-from appliance.door.inbox import RosterLoaded
-from appliance.facts import CardEntry
+from appliance.door.inbox import Edge, RosterLoaded
+from appliance.facts import CardEntry, Passing
 from appliance.settings import AccessConfig
 from tests.access.wallclocks import BERLIN
 from tests.door.test_loop import DIGEST, Bench
@@ -112,6 +112,26 @@ def test_who_is_banned_goes_and_security_is_told():
     bench = door(Book(bans={"p": Ban("stolen_pin")}))
     assert leave(bench)
     assert "blocked" in bench.record.whys()
+
+
+def test_leaving_is_recorded_as_such_and_told_to_no_panel():
+    bench = door()
+    told = []
+    bench.loop._granted = told.append
+    assert enter(bench)
+    pass_through(bench)
+    assert leave(bench)
+    assert told == ["p"], "the entry alone"
+    assert [detail.get("exit") for detail in bench.details("granted")] == [None, True]
+
+
+def test_who_comes_by_while_somebody_leaves_is_no_tailgater():
+    for comes in (True, False):
+        bench = door()
+        assert enter(bench) if comes else leave(bench)
+        bench.turn(Edge("contact", True, bench.now), 1)
+        bench.turn(Passing(bench.now, 1))
+        assert ("tailgating" in bench.record.whys()) is comes
 
 
 def test_who_is_suspended_or_unknown_opens_nothing_from_inside_either():
