@@ -20,10 +20,11 @@ from zoneinfo import ZoneInfo
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from appliance.access.book import Book
-from appliance.access.decide import Asked, Known, Rules, decide
+from appliance.access.decide import decide
 from appliance.access.ledger import Ledger
 from appliance.access.lockout import Lockouts
 from appliance.access.modes import Mode, ModePlan
+from appliance.access.proof import Asked, Known, Rules
 from appliance.access.roster import Roster, RosterPerson
 from appliance.access.schedule import CLOSED, Term, weekly
 from appliance.access.terms import door_rules

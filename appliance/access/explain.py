@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from itertools import combinations, pairwise
 
+from appliance.access.case import Case, schedules_of
 from appliance.access.modes import Factor
 from appliance.access.passback import ENTRY
 from appliance.access.roster import Roster
-from appliance.access.rules import Case, conclude, schedules_of, weigh
+from appliance.access.rules import conclude, weigh
 from appliance.access.verdict import DoorRules, Outcome, Rule, Spoke, State, Why
 from appliance.facts import ClockQuality, Moment
 

@@ -6,16 +6,16 @@ fails closed: a grant needs every rule's word, and a time that no clock can show
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import tzinfo
 from math import inf
 from types import MappingProxyType
 
 from appliance.access import visitors
+from appliance.access.case import Case
 from appliance.access.modes import NEEDS, NOTHING_SHOWN, Factor, Mode, Need, Shown
 from appliance.access.passback import Kind, passed, passes_back
 from appliance.access.roster import Roster, RosterPerson
-from appliance.access.schedule import Schedule
 from appliance.access.verdict import (
     Alarm,
     ClockPolicy,
@@ -31,49 +31,7 @@ from appliance.access.verdict import (
     Why,
 )
 from appliance.access.visitors import LONGEST_ESCORT_SECONDS, Visit, escorted
-from appliance.access.walltime import believable
 from appliance.facts import ClockQuality, Moment
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One question to the rules."""
-
-    pid: str
-    person: RosterPerson | None
-    factors: frozenset[Factor]
-    """All that stand for the person now."""
-    latest: Factor | None
-    """The one just shown; None: it does not matter."""
-    reader: str
-    rules: DoorRules
-    state: State
-    now: Moment
-    zone: tzinfo
-    turns: Turns | None = None
-
-    @property
-    def clock(self) -> bool:
-        """Whether the time of day can be told."""
-        return self.now.quality is not ClockQuality.UNKNOWN and believable(self.now.utc)
-
-    @property
-    def mode(self) -> Mode:
-        """What the door asks for now."""
-        plan = self.rules.plan
-        return plan.at(self.now.utc, self.zone) if self.clock else plan.unclocked()
-
-    @property
-    def schedules(self) -> list[Schedule]:
-        """The hours of the person's groups."""
-        return schedules_of(self.person, self.rules)
-
-    @property
-    def limited(self) -> bool:
-        """Whether the right depends on the time."""
-        if self.person is None or self.person.valid_from is not None or self.person.valid_until is not None:
-            return True
-        return bool(self.schedules) and not any(schedule.always for schedule in self.schedules)
 
 
 def judge(
@@ -102,12 +60,6 @@ def judge(
     if verdict.waits:
         return replace(verdict, after=_waiting(case, shown, reasons), needs=_needs(case))
     return verdict
-
-
-def schedules_of(person: RosterPerson | None, rules: DoorRules) -> list[Schedule]:
-    """The hours of a person's groups, by group's name."""
-    groups = sorted(person.groups) if person else []
-    return [schedule for group in groups for schedule in rules.hours.get(group, ())]
 
 
 def weigh(case: Case) -> tuple[Spoke, ...]:

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from appliance.access.case import schedules_of
 from appliance.access.explain import Explanation, Stretch, explain
-from appliance.access.rules import schedules_of
 from appliance.access.schedule import text_of
 from appliance.commands.actions import WHO, UsageError, tell
 from appliance.commands.asking import Asking, ask

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from appliance.access.decide import Rules
 from appliance.access.ledger import Ledger
+from appliance.access.proof import Rules
 from appliance.access.terms import door_rules
 from appliance.config import Config, digest
 from appliance.door.asks import Asks, Record

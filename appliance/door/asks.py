@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from appliance.access.decide import Answer, Asked, Known, Rules, decide
+from appliance.access.decide import Answer, decide
 from appliance.access.ledger import Ledger, Note
 from appliance.access.lockout import Lockouts, Outcome, pin_subjects
 from appliance.access.passes import PassEntry
+from appliance.access.proof import Asked, Known, Rules
 from appliance.access.roster import Roster
 from appliance.door.inbox import History, RosterLoaded, Spent, Written
 from appliance.door.passgate import PassGate

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from appliance.access.decide import AGE_SECONDS
 from appliance.access.passes import REST_SECONDS, PassEntry
+from appliance.access.proof import AGE_SECONDS
 from appliance.door.inbox import Spent
 from appliance.facts import Decision, Reason
 

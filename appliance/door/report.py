@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from appliance.access.decide import Answer, Asked
+from appliance.access.decide import Answer
 from appliance.access.passes import PassEntry
+from appliance.access.proof import Asked
 from appliance.access.verdict import Alarm
 from appliance.door.machine import Door
 from appliance.facts import (

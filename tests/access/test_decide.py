@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.access.decide import AGE_SECONDS, AHEAD_SECONDS, PIN_AGE_SECONDS, Known, Rules, decide, not_live
+from appliance.access.decide import decide
 from appliance.access.lockout import Lockouts, Outcome
+from appliance.access.proof import AGE_SECONDS, AHEAD_SECONDS, PIN_AGE_SECONDS, Known, Rules, not_live
 from appliance.access.roster import Roster, RosterPerson
 from appliance.facts import (
     AdminUnlock,

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.access.blocklist import Ban
-from appliance.access.decide import CONFIRM_THRESHOLD, REASONS, Answer, Known, Rules, decide
+from appliance.access.decide import REASONS, Answer, decide
 from appliance.access.lockout import DOOR_PIN_POLICY, PIN_POLICY, Lockouts, Outcome
 from appliance.access.modes import Factor, Mode, ModePlan, Shown
+from appliance.access.proof import CONFIRM_THRESHOLD, Known, Rules
 from appliance.access.roster import Roster, RosterPerson
 from appliance.access.schedule import Term, weekly
 from appliance.access.verdict import Alarm, ClockPolicy, DoorRules, State, Why

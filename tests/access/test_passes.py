@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.access.decide import Known, decide
+from appliance.access.decide import decide
 from appliance.access.passes import (
     LONGEST_BYTES,
     LONGEST_TEXT,
@@ -20,6 +20,7 @@ from appliance.access.passes import (
     signed,
     to_text,
 )
+from appliance.access.proof import Known
 from appliance.access.roster import Roster, RosterPerson
 from appliance.errors import PassError
 from appliance.facts import ClockQuality, Credential, Moment, Reason

@@ -2,7 +2,8 @@
 
 import pytest
 
-from appliance.access.decide import Known, decide
+from appliance.access.decide import decide
+from appliance.access.proof import Known
 from appliance.commands.records import iso
 from appliance.facts import ClockQuality, Event, EventType, Moment, PinEntry
 from appliance.store.database import FILE, connect

@@ -7,10 +7,10 @@ from functools import partial
 import pytest
 
 from appliance.access.book import Book
-from appliance.access.decide import Rules
 from appliance.access.ledger import Ledger
 from appliance.access.lockout import Outcome
 from appliance.access.passes import Pass, PassEntry
+from appliance.access.proof import Rules
 from appliance.access.roster import Roster, RosterPerson
 from appliance.access.terms import door_rules
 from appliance.door.asks import Asks

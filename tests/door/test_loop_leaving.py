@@ -6,8 +6,8 @@ import pytest
 
 from appliance.access.blocklist import Ban
 from appliance.access.book import Book
-from appliance.access.decide import Rules
 from appliance.access.modes import Mode, ModePlan
+from appliance.access.proof import Rules
 from appliance.access.roster import Roster, RosterPerson
 from appliance.access.schedule import Term, weekly
 from appliance.access.visitors import Visit

@@ -11,8 +11,9 @@ from gpiozero.pins.mock import MockFactory, MockPin
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.access.decide import Known, decide
+from appliance.access.decide import decide
 from appliance.access.lockout import Lockouts, Outcome
+from appliance.access.proof import Known
 from appliance.access.roster import Roster, RosterPerson
 from appliance.config import from_mapping
 from appliance.door.cards import WiegandReader, send
