@@ -166,6 +166,7 @@ def _once(chance: float) -> str:
 
 def _too_few(records: Records, people: int, model: str) -> str:
     others = records.db.execute("SELECT COUNT(DISTINCT pid) FROM templates WHERE model <> ?", (model,)).fetchone()[0]
-    said = f"{people} people with a standing consent are enrolled with this model ({model})"
+    who = "1 person is" if people == 1 else f"{people} people are"
+    said = f"{who} enrolled with this model ({model}) and a standing consent"
     said += f", and {others} with another one, whose templates say nothing of it" if others else ""
     return f"{said}: calibrating needs {LEAST_PEOPLE}; until then the table of the model's manifest stays in force"

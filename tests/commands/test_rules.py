@@ -146,6 +146,17 @@ def test_holidays_of_a_country_and_of_a_file(lintel: Shell, tmp_path: Path) -> N
     assert "known are bavaria, own" in lintel("rules", "holidays", "show", "hessen", code=2)
 
 
+def test_a_mode_that_is_none_is_refused_in_the_words_that_are_typed(
+    lintel: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        lintel("rules", "mode", "set", "facee")
+    said = capsys.readouterr().err
+    assert "'facee'" in said
+    assert "face_and_pin" in said
+    assert "Mode." not in said
+
+
 def test_modes_by_schedule_and_the_usual_one(lintel: Shell) -> None:
     lintel(*OFFICE)
     lintel("rules", "schedule", "add", "night", "daily 22:00-05:00+1")

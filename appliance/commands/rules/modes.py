@@ -24,7 +24,7 @@ def add_arguments(nouns: "Actions") -> None:
     actions = noun(nouns, "mode", "what the door asks for, by the hour")
     put = action(actions, "set", _set, "while a schedule is on, or at all other times; the way out is always free")
     modes = "; ".join(f"{mode}: {about}" for mode, about in MEANT.items())
-    put.add_argument("mode", metavar="MODE", choices=tuple(Mode), help=modes)
+    put.add_argument("mode", metavar="MODE", choices=[mode.value for mode in Mode], help=modes)
     put.add_argument("--on", metavar="SCHEDULE", help="while that is on; left out: while no other is")
     put.add_argument("--first", action="store_true", help="decide before the other schedules that are on")
     remove = action(actions, "remove", _remove, "forget what is asked while a schedule is on, or the usual mode")
