@@ -12,7 +12,7 @@ from rich.table import Table
 from appliance.commands import credentials
 from appliance.commands.actions import WHO, Action, UsageError
 from appliance.commands.actions import action as new_action
-from appliance.commands.peopletold import change, enrolment_fields, means, tell, told_enrolment
+from appliance.commands.peopletold import change, enrolment_fields, means, rule_fields, tell, told_enrolment
 from appliance.commands.records import (
     BY,
     Records,
@@ -28,6 +28,7 @@ from appliance.commands.records import (
 from appliance.commands.renewal import current_model, renewals
 from appliance.config import Config
 from appliance.errors import EnrolmentError
+from appliance.store import bookreading
 from appliance.store.consent import NOTICE, NOTICE_VERSION, Consent, given
 from appliance.store.database import transaction
 from appliance.store.passes import Passbook
@@ -214,6 +215,7 @@ def _show(args: argparse.Namespace, config: Config, records: Records) -> int:
         "card": records.people.card_of(person.pid),
         "renewal": list(renewals(records.db, current_model(config), now().utc).get(person.pid, ())),
         "passes": [f"{one.id} until {iso(one.end)}" + " (revoked)" * one.revoked for one in passes],
+        **rule_fields(bookreading.read(records.db, now().utc, door=config.site.door), person.pid),
     }
     if args.json:
         print(json.dumps(fields, ensure_ascii=False))

@@ -5,7 +5,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from appliance.commands.records import Records, Templates, person_fields
+from appliance.access.book import Book
+from appliance.commands.records import Records, Templates, iso, person_fields
 from appliance.store.person import Person
 
 
@@ -61,6 +62,24 @@ def enrolment_fields(taken: Templates | None) -> dict[str, Any]:
             "advice": list(taken.advice),
             "alike": sorted(taken.alike),
         }
+    }
+
+
+def rule_fields(book: Book, pid: str) -> dict[str, Any]:
+    """What the rules hold of one person, as JSON values."""
+    visit, ban, seen = book.visits.get(pid), book.bans.get(pid), book.sightings.get(pid)
+    return {
+        "visit": visit
+        and {
+            "from": iso(visit.term.begin),
+            "until": iso(visit.term.end),
+            "uses": visit.uses,
+            "used": book.used.get(pid, 0),
+            "hosts": sorted(visit.hosts),
+        },
+        "blocked": ban and {"reason": ban.reason, "until": iso(ban.until)},
+        "alike": pid in book.alike,
+        "last_seen": seen and {"zone": seen[0], "reader": seen[1], "at": iso(seen[2])},
     }
 
 

@@ -13,7 +13,7 @@ from appliance.commands.rules.hours import schedule_of, week_text
 from appliance.errors import LintelError
 from appliance.store.database import FILE, connect
 from appliance.store.events import EventLog
-from appliance.store.rulebook import read
+from appliance.store.rulebook import Rulebook, read
 from tests.commands.test_people import Shell, lintel
 
 __all__ = ["lintel"]
@@ -178,6 +178,24 @@ def test_modes_by_schedule_and_the_usual_one(lintel: Shell) -> None:
     assert book(lintel).plan.default is Mode.ANY
     with pytest.raises(SystemExit):
         lintel("rules", "mode", "set", "open")
+
+
+def test_show_prints_what_the_rules_hold_of_a_person(lintel: Shell, staff: str) -> None:
+    words = ("--from", "2027-01-31T14:00", "--until", "2027-01-31T16:00", "--uses", "2")
+    pid = str(lintel.json("people", "add", "Vic", "--pin")["pid"])
+    none = {"visit": None, "blocked": None, "alike": False, "last_seen": None}
+    assert {key: lintel.json("people", "show", "Vic")[key] for key in none} == none
+    lintel("rules", "visit", "add", "Vic", *words)
+    lintel("rules", "block", "add", "Vic", "--reason", "stolen_pin")
+    lintel("rules", "alike", "add", "Vic", "Ada")
+    noted = Rulebook(connect(lintel.state / FILE))
+    noted.note_sighting(pid, "inside", "entry", 1.8e9)
+    noted.note_used(pid)
+    told = lintel.json("people", "show", "Vic")
+    assert (told["visit"]["uses"], told["visit"]["used"], told["visit"]["hosts"]) == (2, 1, [])
+    assert (told["blocked"]["reason"], told["alike"]) == ("stolen_pin", True)
+    assert told["last_seen"] == {"zone": "inside", "reader": "entry", "at": "2027-01-15T08:00:00Z"}
+    assert "stolen_pin" in lintel("people", "show", "Vic")
 
 
 def test_a_visit_for_a_new_visitor_with_a_host(lintel: Shell, staff: str) -> None:
