@@ -9,12 +9,13 @@ from appliance.commands.records import Records, Templates
 from appliance.config import Config
 from appliance.errors import EnrolmentError, ImageError
 from appliance.facts import TEMPLATE_DIMENSIONS, Vector
+from appliance.store import calibration
 from appliance.store.faces import gallery
 from appliance.store.lookalikes import ALIKE_COSINE, near
 from appliance.system.clock import now
 from appliance.vision.enrol import Shot, enrol_file
 from appliance.vision.forecast import Forecast, forecast, repeats
-from appliance.vision.gallery import FLOOR_FMR, FUSED_SHIFT, Gallery, fmr_table, threshold
+from appliance.vision.gallery import FLOOR_FMR, FUSED_SHIFT, Gallery, fmr_table, strictest, threshold
 from appliance.vision.models import Manifest, models_dir
 from appliance.vision.stages import Stages
 
@@ -42,7 +43,7 @@ def read(
     _refuse_known(config, records, taken, own, Gallery.of(owners, vectors, model))
     alike = near(owners, vectors, templates, _lookalike(config, len(owners) * len(taken)))
     together = np.concatenate([kept, templates])
-    found = forecast(together, _threshold(config, len({*owners, own or ""})))
+    found = forecast(together, _threshold(config, records, model, len({*owners, own or ""})))
     return Templates(templates, model, alike - {own or ""}, found, _advice(found, repeats(together)), replace)
 
 
@@ -81,7 +82,8 @@ def _refused(faults: Sequence[str]) -> EnrolmentError:
 def _refuse_known(config: Config, records: Records, taken: Sequence[Shot], own: str | None, enrolled: Gallery) -> None:
     if own:
         enrolled.replace(own, np.empty((0, TEMPLATE_DIMENSIONS), np.float32))
-    limit = _threshold(config, len(enrolled))
+    # By the manifest alone: a site that asks for more at the door is not to overlook who comes twice.
+    limit = threshold(_table(config), len(enrolled), config.recognition.target_fpir)
     for shot in taken:
         other = enrolled.best(shot.template, shot.model)
         if other.person is not None and other.score >= limit:
@@ -109,9 +111,11 @@ def _strangers(photos: Sequence[Path], templates: Vector, kept: Vector, alike: f
     return faults
 
 
-def _threshold(config: Config, people: int) -> float:
-    """What the door asks for with so many people."""
-    return threshold(_table(config), people, config.recognition.target_fpir)
+def _threshold(config: Config, records: Records, model: str, people: int) -> float:
+    """What the door asks for with so many people, by the site's own calibration too. Raises StoreError."""
+    calibrated = calibration.load(records.db, model)
+    site = calibrated.bounds if calibrated else ()
+    return strictest(_table(config), site, people, config.recognition.target_fpir)
 
 
 def _alike(config: Config) -> float:

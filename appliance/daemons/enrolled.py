@@ -37,7 +37,8 @@ class Enrolled:
         self._gallery: Gallery | None = None
         self._seen = self._version = -1
         self._read_at = float("-inf")
-        self._read_utc = 0.0
+        self._consents_at = float("-inf")
+        self._consents_utc = 0.0
         self._broken = ""
         self.site: tuple[tuple[float, float], ...] = ()
         """The site's own (FMR, cosine) table, if it was calibrated with this model."""
@@ -54,7 +55,7 @@ class Enrolled:
                 return None
             calibrated = load(self._db, self._model)
             site = calibrated.bounds if calibrated else ()
-            changed = self._changed(self._db) or site != self.site
+            changed = self._changed(self._db, now) or site != self.site
             self.site = site
             self._seen, self._read_at = seen, now
         except (StoreError, KeyFileError) as error:
@@ -62,24 +63,27 @@ class Enrolled:
         self._broken = ""
         return self._gallery if changed else None
 
-    def _changed(self, db: Database) -> bool:
+    def _changed(self, db: Database, now: float) -> bool:
         """Take over what is new, and say whether anything was. Raises StoreError, KeyFileError."""
         # Before the rows are read: what changes meanwhile is then read once more.
         version, utc = faces_version(db), self._now().utc
-        people = faces_changed(db, self._version) if self._gallery is not None else None
-        if people is not None:
-            people |= consents_ending(db, self._read_utc, utc)
-        if people is None or len(people) > FEW or self._gallery is None:
+        people = faces_changed(db, self._version)
+        if people is not None and now - self._consents_at >= REFRESH_SECONDS:
+            # Looks at every consent: not for each event that somebody writes.
+            people |= consents_ending(db, self._consents_utc, utc)
+            self._consents_at, self._consents_utc = now, utc
+        self._version = version
+        if self._gallery is None or people is None or len(people) > FEW:
             owners, vectors = gallery(db, DeviceKey.load(self._state), self._model, self._now)
             self._gallery = self._all(owners, vectors)
+            self._consents_at, self._consents_utc = now, utc
             log.info("gallery: %d templates of %d people", len(owners), len(set(owners)))
-            people = frozenset(owners) or frozenset({""})
-        elif people:
+            return True
+        if people:
             owners, vectors = gallery(db, DeviceKey.load(self._state), self._model, self._now, only=people)
             of_each = np.array(owners, dtype=object)
             for person in people:
                 self._replace(self._gallery, person, vectors[of_each == person])
-        self._version, self._read_utc = version, utc
         return bool(people)
 
     def _replace(self, faces: Gallery, person: str, vectors: Vector) -> None:

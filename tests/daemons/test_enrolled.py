@@ -92,6 +92,19 @@ def test_what_concerns_no_face_reads_no_face(site: Site, monkeypatch: pytest.Mon
     assert not site.look()
 
 
+def test_an_event_that_somebody_writes_looks_at_no_consent(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.enrol("Ada", 1)
+    site.look()
+    looked = []
+    monkeypatch.setattr(module, "consents_ending", lambda *_: looked.append(1) or frozenset())
+    for _ in range(5):
+        site.people.suspend(site.enrol("Bob", 2).pid, "cli")
+        site.look()
+    assert not looked
+    site.look(REFRESH_SECONDS)
+    assert looked == [1]
+
+
 def test_a_consent_that_runs_out_ends_the_match_without_a_row_changing(site: Site) -> None:
     ada = site.enrol("Ada", 1)
     site.look()
