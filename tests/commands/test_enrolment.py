@@ -7,7 +7,9 @@ import pytest
 
 from appliance.commands.renewal import ANEW, OLD, TERM_YEARS, current_model, renewals
 from appliance.config import Config
+from appliance.store.calibration import Calibration, Point, save
 from appliance.store.database import FILE, connect
+from appliance.system.clock import now
 
 from .test_people import ASTRONAUT, BIDEN, OBAMA, OBAMA2, OBAMA3, Shell
 
@@ -33,6 +35,18 @@ def test_the_forecast_is_told_before_anybody_waits_at_the_door(lintel: Shell) ->
     assert told["fnmr"] > 0.02
     assert told["fnmr_90"][0] < told["fnmr"] < told["fnmr_90"][1]
     assert any("add photos" in line for line in told["advice"])
+
+
+def test_the_forecast_goes_by_the_sites_own_calibration(lintel: Shell) -> None:
+    usual = lintel.json("people", "add", "Joe", BIDEN, "--consent")["enrolment"]
+    assert isinstance(usual, dict)
+    model = current_model(Config())
+    points = tuple(Point(fmr, cosine, cosine, cosine + 0.2) for fmr, cosine in ((1e-3, 0.5), (1e-4, 0.6), (1e-5, 0.7)))
+    save(connect(lintel.state / FILE), Calibration(model, 1.8e9, 60, 1770, points), "cli", now)
+    told = lintel.json("people", "add", "Barack", OBAMA, "--consent")["enrolment"]
+    assert isinstance(told, dict)
+    assert told["threshold"] > usual["threshold"] + 0.2
+    assert told["fnmr"] > usual["fnmr"]
 
 
 def test_a_photo_twice_is_told_to_show_nothing_new(lintel: Shell) -> None:
